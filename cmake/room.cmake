@@ -1,0 +1,56 @@
+# A room is one folder of src/, one library, one namespace. Rooms stand in order in src/CMakeLists.txt:
+# a room that uses a later one, or a circle, stops here.
+add_library(house_flags INTERFACE)
+target_compile_options(house_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast -Wnon-virtual-dtor -Wextra-semi
+  -Wnull-dereference -Werror)
+target_link_options(house_flags INTERFACE -fuse-ld=lld-19)
+
+if(MILLRACE_PCH)
+  add_library(house_pch STATIC ${CMAKE_SOURCE_DIR}/cmake/pch.cc)
+  target_link_libraries(house_pch PUBLIC Boost::headers fmt::fmt PRIVATE house_flags)
+  target_precompile_headers(house_pch PRIVATE ${CMAKE_SOURCE_DIR}/cmake/pch.h)
+endif()
+
+function(use_house_flags target)
+  target_link_libraries(${target} PRIVATE house_flags)
+  if(MILLRACE_PCH)
+    target_precompile_headers(${target} REUSE_FROM house_pch)
+  endif()
+endfunction()
+
+# room(NAME USES other rooms... LIBS libraries... )
+function(room name)
+  cmake_parse_arguments(PARSE_ARGV 1 room "" "" "USES;LIBS")
+  foreach(used IN LISTS room_USES)
+    if(NOT TARGET ${used})
+      message(FATAL_ERROR "room ${name} uses ${used}, which is not before it in src/CMakeLists.txt")
+    endif()
+  endforeach()
+  set(folder ${CMAKE_CURRENT_SOURCE_DIR}/${name})
+  file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.cc)
+  list(FILTER sources EXCLUDE REGEX "(_test|/main)\\.cc$")
+  add_library(${name} STATIC ${sources})
+  set_target_properties(${name} PROPERTIES OUTPUT_NAME millrace_${name} LINKER_LANGUAGE CXX)
+  target_include_directories(${name} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
+  target_link_libraries(${name} PUBLIC ${room_USES} ${room_LIBS})
+  use_house_flags(${name})
+  set_property(GLOBAL APPEND PROPERTY ROOMS ${name})
+endfunction()
+
+# One test program a room: NAME_test, made of NAME/*_test.cc. Tests may use `testing`.
+function(room_tests)
+  include(GoogleTest)
+  get_property(rooms GLOBAL PROPERTY ROOMS)
+  foreach(name IN LISTS rooms)
+    file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*_test.cc)
+    if(tests)
+      add_executable(${name}_test ${tests})
+      target_link_libraries(${name}_test PRIVATE ${name} testing GTest::gmock GTest::gtest_main)
+      target_compile_definitions(${name}_test PRIVATE MILLRACE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+      use_house_flags(${name}_test)
+      gtest_discover_tests(${name}_test TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST
+                           PROPERTIES TIMEOUT 60 ENVIRONMENT "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1")
+    endif()
+  endforeach()
+endfunction()

@@ -1,0 +1,43 @@
+// The control plane over HTTP: routes, who may call them, shapes, problems. Also /jwks, /healthz, /readyz.
+//   Threads  handle() runs on any loop.
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "api/registry.h"
+#include "base/log.h"
+#include "crypto/key_ring.h"
+#include "delivery/dispatcher.h"
+#include "http/server.h"
+#include "io/clock.h"
+#include "io/random.h"
+#include "io/shared.h"
+#include "store/store.h"
+
+namespace millrace::api {
+
+struct ApiParts {  // all outlive the Api
+  store::Store& store;
+  Registry& registry;                              // streams, tokens, access keys, accounts: in memory and in the store
+  delivery::Dispatcher& dispatcher;
+  io::Shared<crypto::KeyRing> const& keys;
+  io::Clock& clock;
+  io::Random& random;
+  Log& log;
+  std::function<std::string()> metrics;            // the text of /metrics
+  std::function<std::string()> not_ready;          // empty: ready; else why not
+  std::function<std::string()> not_healthy;        // empty: progress is made; else what stands still
+  std::function<io::Task<Result<void>>(std::optional<std::string> emergency_kid)> rotate_keys;
+  model::StreamRules rules;
+};
+
+class Api {
+ public:
+  static std::unique_ptr<Api> make(ApiParts parts);
+  virtual ~Api() = default;
+  virtual io::Task<http::ServerResponse> handle(http::ServerRequest request) = 0;
+};
+
+}  // namespace millrace::api

@@ -1,0 +1,51 @@
+// AWS Signature Version 4, both sides (wire facts: AWS's signing test suite; docs.aws.amazon.com "Signature Version 4"). Pure.
+#pragma once
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/time.h"
+
+namespace millrace::crypto {
+
+struct AwsRequest {
+  std::string_view method;
+  std::string_view path;   // as sent
+  std::string_view query;  // as sent, without '?'
+  std::vector<std::pair<std::string_view, std::string_view>> headers;  // as received, in order
+  std::string_view body;
+};
+
+struct AwsCredentials {
+  std::string access_key_id;
+  std::string secret_access_key;
+  std::string session_token;  // empty: none
+};
+
+// Headers to add to the request: x-amz-date, authorization, and x-amz-security-token with a session token. All of the
+// request's headers are signed (they must include host). `sign_once`: S3's single path encoding.
+std::vector<std::pair<std::string, std::string>> sign_v4(AwsRequest const& request, AwsCredentials const& credentials,
+                                                         std::string_view region, std::string_view service, WallTime now,
+                                                         bool sign_once = false);
+
+enum class SignatureTrouble { missing, incomplete, unknown_key, expired, mismatch };
+
+struct SignatureFault {
+  SignatureTrouble trouble;
+  std::string message;  // as AWS words it
+};
+
+struct VerifiedSignature {
+  std::string access_key_id;
+  std::string region, service;
+};
+
+// `secret_of(access key id)`: nullopt when there is no such key. Skew: 5 minutes either way (nullopt: not checked).
+std::expected<VerifiedSignature, SignatureFault> verify_v4(
+    AwsRequest const& request, std::function<std::optional<std::string>(std::string_view)> const& secret_of, std::optional<WallTime> now);
+
+}  // namespace millrace::crypto

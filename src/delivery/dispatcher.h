@@ -1,0 +1,93 @@
+// All data streams of this node at work: a lane for each, fed by the log, settled into the store.
+//   Threads  Lanes live on `loops`, spread by a hash of the stream's id. Every member may be called from any loop.
+//   Crash    What lanes did since the last checkpoint (100 ms) is done again; nothing is skipped.
+#pragma once
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/meters.h"
+#include "crypto/key_ring.h"
+#include "delivery/transport.h"
+#include "io/clock.h"
+#include "io/random.h"
+#include "io/shared.h"
+#include "io/worker.h"
+#include "model/data_stream.h"
+#include "store/store.h"
+
+namespace millrace::delivery {
+
+struct DispatcherSettings {
+  std::string issuer = "https://live-events.canvas.instructure.com";
+  std::size_t window = 256;                      // sends under way per lane, at most
+  Duration checkpoint = std::chrono::milliseconds(100);
+  std::size_t rendered_bytes = 64 * 1024 * 1024;  // cache of rendered and signed bodies
+  std::size_t catching_up = 8;                    // lanes that read old segments at a time
+  std::size_t signing_threads = 1;
+};
+
+struct StreamStatus {
+  std::uint64_t waiting = 0;    // selected and not settled, retries included
+  std::uint64_t retrying = 0;   // of them: have failed at least once in this run
+  std::uint64_t in_flight = 0;
+  std::uint64_t undelivered = 0;  // kept and listed
+  std::optional<WallTime> oldest_waiting;  // time of acceptance
+  store::Counters counters;
+  std::optional<WallTime> lost_from, lost_to;
+  std::optional<WallTime> last_success, last_failure;
+  std::string last_failure_reason;
+};
+
+// How an activation begins.
+struct ActivateFrom {
+  enum class Kind { stop, now, time } kind = Kind::stop;  // stop: where it stopped
+  WallTime time{};  // of acceptance
+};
+
+struct DispatcherMeters {  // by stream; read by /metrics
+  struct Delivered { StreamId stream; model::AttemptOutcome outcome; model::FailureClass failure; std::uint64_t count; };
+  std::vector<Delivered> deliveries;
+};
+
+class Dispatcher {
+ public:
+  virtual ~Dispatcher() = default;
+
+  // A stream that is new or edited: filters take effect at the head of the log, everything else at the next try. A new stream
+  // starts at the head. Answers once the change is stored.
+  virtual io::Task<Result<void>> put(model::DataStream stream) = 0;
+  virtual io::Task<Result<void>> remove(StreamId stream) = 0;
+  virtual io::Task<Result<void>> activate(model::DataStream stream, ActivateFrom from) = 0;  // `stream` in state active
+  virtual io::Task<Result<void>> deactivate(model::DataStream stream) = 0;                   // `stream` in state deactivated
+  virtual io::Task<Result<StreamStatus>> status(StreamId stream) = 0;
+  // Sends one made event now, beside the lane; its attempt is recorded. Answers its outcome.
+  virtual io::Task<Result<Outcome>> test(StreamId stream, model::Kind kind, std::string payload, std::uint32_t metadata_bytes) = 0;
+
+  virtual DispatcherMeters meters() const = 0;
+  virtual Histogram const& delivery_time() const = 0;     // of one try
+  virtual Histogram const& end_to_end_time() const = 0;   // accepted to delivered
+  virtual Counter const& signatures() const = 0;
+
+  // No new attempt starts; those under way end (15 s at most, cut at `deadline`); the last checkpoint is written.
+  virtual io::Task<void> stop(SteadyTime deadline) = 0;
+};
+
+struct DispatcherParts {  // all outlive the Dispatcher
+  store::Store& store;
+  std::vector<std::shared_ptr<Transports>> transports;  // one for each loop, same order
+  std::vector<io::Executor> loops;
+  io::Shared<crypto::KeyRing> const& keys;
+  io::Clock& clock;
+  io::Random& random;
+  Log& log;
+};
+
+// Loads the state of `streams` from the store and starts their lanes. Fails with: io, corrupt.
+io::Task<Result<std::unique_ptr<Dispatcher>>> open_dispatcher(DispatcherParts parts, DispatcherSettings settings,
+                                                              std::vector<model::DataStream> streams);
+
+}  // namespace millrace::delivery

@@ -1,0 +1,85 @@
+// HTTP, asking side: one exchange with an origin, over kept connections, against endpoints that may be hostile.
+//   Success   is not decided here: the caller sees the status of the final answer, and whether its header block was complete in time.
+//   Deadline  One for names, connect, TLS and answer together (Ask::deadline). Shorter ones inside only switch addresses.
+//   Bounds    16 interim answers, 64 KiB of headers, 64 KiB of kept body; nothing is decoded, no redirect followed, no cookie kept.
+//   Threads   A Client belongs to one loop.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "http/guard.h"
+#include "http/server.h"
+#include "http/url.h"
+#include "io/clock.h"
+#include "io/net.h"
+
+namespace millrace::http {
+
+enum class Phase : std::uint8_t { dns, connect, tls, send, answer, done };
+
+struct Ask {
+  std::string_view method = "POST";
+  Url const* url = nullptr;       // outlives the call
+  std::string_view head;          // extra header lines, each ended by CRLF, made once by the caller; never Host, Content-Length, Connection
+  std::string_view body;
+  Duration deadline = std::chrono::seconds(15);
+};
+
+enum class Trouble : std::uint8_t {
+  none,      // an answer came
+  timeout,   // the deadline passed before the header block was complete
+  dns,       // the name does not resolve
+  resolver,  // our resolver does not answer at all (own side)
+  refused,   // the guard forbids the address, or nobody listens, or the network says no
+  tls,       // no trust, wrong name, handshake broken
+  broken,    // the connection ended before the header block was complete
+  protocol,  // what came is not HTTP, or goes beyond the bounds
+  own_side,  // no descriptors, no memory
+};
+
+struct Answer {
+  Trouble trouble = Trouble::none;
+  Phase reached = Phase::done;  // how far it came
+  std::string reason;           // for people; of any trouble, and of what was odd about a success ("slow body", "bad framing")
+  int status = 0;
+  std::vector<Header> headers;  // at most 16 KiB are kept
+  std::string body;             // at most 64 KiB
+  bool body_cut = false;        // there was more, or it did not end in time
+  bool reused = false, resent = false;
+  std::string address;          // of the peer
+  std::string tls_version;
+  Duration dns{}, connect{}, tls{}, answer{};
+};
+
+struct TlsSettings {
+  std::string extra_ca_file;  // PEM; beside the system's trust store
+};
+
+struct ClientLimits {
+  std::size_t connections = 4096;
+  std::size_t connections_per_origin = 256;
+  Duration idle_time = std::chrono::seconds(50);
+  Duration dns_time = std::chrono::seconds(5);
+  Duration connect_time = std::chrono::seconds(5);
+};
+
+class Client {
+ public:
+  virtual ~Client() = default;
+  virtual io::Task<Answer> ask(Ask ask) = 0;
+  virtual std::size_t open_connections() const = 0;
+};
+
+// Fails with: invalid (the CA file), io. `guard`, `clock`, `network` outlive the Client.
+Result<std::unique_ptr<Client>> make_client(io::Executor loop, io::Network& network, io::Clock& clock, Guard const& guard,
+                                            TlsSettings tls, ClientLimits limits = {});
+
+}  // namespace millrace::http

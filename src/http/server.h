@@ -1,0 +1,75 @@
+// HTTP/1.1, serving side: keep-alive, pipelining, limits. One handler gets whole requests.
+//   Threads  The acceptor's loop accepts; connections are spread over `loops`; the handler runs on the connection's loop.
+//   Limits   Each is in ServerLimits; what exceeds one is answered (413, 431, 408, 503) and the connection closed.
+#pragma once
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "io/clock.h"
+#include "io/net.h"
+#include "io/task.h"
+
+namespace millrace::http {
+
+struct Header {
+  std::string name;  // as received
+  std::string value;
+};
+
+// Looks a header up, whatever its case; the first if it is repeated.
+std::optional<std::string_view> find_header(std::vector<Header> const& headers, std::string_view name);
+
+struct ServerRequest {
+  std::string method;
+  std::string target;  // as received: path and query, still encoded
+  std::string path;    // the part before '?', still encoded
+  std::string query;   // the part after it
+  std::vector<Header> headers;
+  std::string body;
+  io::Endpoint peer;
+  std::optional<std::string_view> header(std::string_view name) const { return find_header(headers, name); }
+};
+
+struct ServerResponse {
+  int status = 200;
+  std::vector<Header> headers;  // without Content-Length, Connection, Date: the server's own
+  std::string body;
+  bool close = false;  // end the connection after this answer
+};
+
+using Handler = std::function<io::Task<ServerResponse>(ServerRequest)>;
+
+struct ServerLimits {
+  std::size_t body_bytes = 14 * 1024 * 1024;
+  std::size_t header_bytes = 64 * 1024;
+  std::size_t headers = 200;
+  std::size_t target_bytes = 16 * 1024;
+  std::size_t connections = 8192;
+  std::size_t bodies_in_memory = 512 * 1024 * 1024;  // of all requests under way together; more wait unread
+  Duration head_time = std::chrono::seconds(15);     // from the first byte to the end of the head
+  Duration body_time = std::chrono::seconds(60);
+  Duration idle_time = std::chrono::seconds(75);
+  Duration write_time = std::chrono::seconds(60);
+};
+
+class Server {
+ public:
+  virtual ~Server() = default;
+  virtual io::Endpoint local() const = 0;
+  // Stops accepting; the listening socket stays open when it was adopted (its backlog queues for the next process).
+  virtual void stop_accepting() = 0;
+  // Lets each connection finish the request that it is in, closes the idle ones, and ends; what is left at `deadline` is cut.
+  virtual io::Task<void> drain(SteadyTime deadline) = 0;
+  virtual std::size_t connections() const = 0;  // any thread
+};
+
+// `loops`: where connections live, at least one; they must outlive the Server.
+std::unique_ptr<Server> serve(std::unique_ptr<io::Acceptor> acceptor, io::Executor accept_loop, std::vector<io::Executor> loops,
+                              Handler handler, io::Clock& clock, ServerLimits limits = {});
+
+}  // namespace millrace::http

@@ -1,0 +1,45 @@
+// What producers call. Both speak to one Intake, which checks events at the border and stores them.
+//   Threads  handle() runs on any loop.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/meters.h"
+#include "http/server.h"
+#include "io/clock.h"
+#include "model/access.h"
+#include "store/store.h"
+
+namespace millrace::ingest {
+
+struct IngestSettings {
+  std::vector<std::string> stream_names{"live-events"};  // Kinesis streams that exist
+  bool any_signature = false;                            // --insecure-any-signature: trials only
+  Duration hold = std::chrono::seconds(20);              // how long an answer is held while the store is busy
+};
+
+struct RejectCounts {  // millrace_events_rejected_total{reason}
+  Counter invalid, too_large, no_account, denied, busy;
+};
+
+struct IngestParts {  // all outlive the handlers
+  store::Store& store;
+  model::Credentials const& credentials;
+  io::Clock& clock;
+  Log& log;
+};
+
+class Ingest {
+ public:
+  static std::unique_ptr<Ingest> make(IngestParts parts, IngestSettings settings);
+  virtual ~Ingest() = default;
+  // POST / with X-Amz-Target: Kinesis_20131202.*; every other request to / that carries that header or an AWS signature.
+  virtual io::Task<http::ServerResponse> kinesis(http::ServerRequest request) = 0;
+  // POST /api/v1/events
+  virtual io::Task<http::ServerResponse> events(http::ServerRequest request) = 0;
+  virtual RejectCounts const& rejected() const = 0;
+};
+
+}  // namespace millrace::ingest
