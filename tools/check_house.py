@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""The rules of the house that a machine can check.   usage: check_house.py CHECK... [--compile-commands FILE]
+
+  rooms     each source includes only its own room and those that src/CMakeLists.txt lets it use
+  headers   each header of src/ compiles alone
+  format    clang-format 19 has nothing to change
+  links     relative links in Markdown lead to files that exist
+  map       every folder of src/ stands in ARCHITECTURE.md, and back; every room has a README.md
+  packages  tools/packages.txt is sorted, without repeats, and names no package that conflicts with Boost 1.81
+"""
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = ROOT / "src"
+
+
+def sources(*endings):
+    folders = ("src", "tests", "bench", "fuzz", "cmake")
+    return sorted(p for f in folders for p in (ROOT / f).rglob("*") if p.suffix in endings and "node_modules" not in p.parts)
+
+
+def room_table():
+    """What each room uses, from the one table: src/CMakeLists.txt."""
+    text = (SOURCE / "CMakeLists.txt").read_text()
+    rooms = {}
+    for name, rest in re.findall(r"^room\((\w+)([^)]*)\)", text, re.M | re.S):
+        used = re.search(r"USES([\w\s]*?)(?:LIBS|$)", rest, re.S)
+        rooms[name] = set(used.group(1).split()) if used else set()
+    return rooms
+
+
+def check_rooms(_):
+    rooms = room_table()
+    faults = []
+    for path in sorted(SOURCE.rglob("*")):
+        if path.suffix not in (".h", ".cc"):
+            continue
+        room = path.relative_to(SOURCE).parts[0]
+        allowed = rooms.get(room, set()) | {room}
+        if path.name.endswith("_test.cc"):
+            allowed = allowed | {"testing"} | rooms["testing"]
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            found = re.match(r'#include "(\w+)/', line)
+            if found and found.group(1) in rooms and found.group(1) not in allowed:
+                faults.append(f"{path.relative_to(ROOT)}:{number}: room {room} may not use {found.group(1)} (src/CMakeLists.txt)")
+    for room in rooms:
+        if not (SOURCE / room).is_dir():
+            faults.append(f"src/CMakeLists.txt: room {room} has no folder")
+    return faults
+
+
+def check_headers(options):
+    commands = json.loads(Path(options["compile-commands"]).read_text())
+    one = next(c for c in commands if c["file"].endswith("src/base/error.cc"))
+    words = shlex.split(one["command"])
+    kept = [w for w in words if w.startswith(("-D", "-I", "-std", "-W", "-stdlib")) and w not in ("-Winvalid-pch", "-Werror")]
+
+    def alone(header):
+        probe = f'#include "{header.relative_to(SOURCE)}"\n'
+        # The compiler's name is spelt out so that no launcher or precompiled header helps.
+        run = subprocess.run(["clang++-19", *kept, f"-I{SOURCE}", "-x", "c++", "-fsyntax-only", "-"], input=probe, text=True,
+                             capture_output=True, check=False)
+        return None if run.returncode == 0 else f"{header.relative_to(ROOT)}: does not compile alone:\n{run.stderr[:600]}"
+
+    headers = sorted(SOURCE.rglob("*.h"))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return [fault for fault in pool.map(alone, headers) if fault]
+
+
+def check_format(_):
+    run = subprocess.run(["clang-format-19", "--dry-run", "--Werror", *map(str, sources(".h", ".cc"))], text=True,
+                         capture_output=True, check=False)
+    names = sorted(set(re.findall(r"^(\S+?):\d+:\d+: error", run.stderr, re.M)))
+    return [f"{Path(n).relative_to(ROOT)}: clang-format-19 would change it" for n in names]
+
+
+def check_links(_):
+    faults = []
+    for page in sorted(ROOT.rglob("*.md")):
+        if "node_modules" in page.parts or "build" in page.relative_to(ROOT).parts:
+            continue
+        text = re.sub(r"```.*?```", "", page.read_text(), flags=re.S)
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            if re.match(r"[a-z]+:", target) or target.startswith("#"):
+                continue
+            if not (page.parent / target.split("#")[0]).exists():
+                faults.append(f"{page.relative_to(ROOT)}: link to {target} leads nowhere")
+    return faults
+
+
+def check_map(_):
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    named = set(re.findall(r"^\| `(\w+)` \|", text, re.M))
+    folders = {p.name for p in SOURCE.iterdir() if p.is_dir()}
+    rooms = set(room_table())
+    faults = [f"ARCHITECTURE.md: room {n} is not described" for n in sorted(folders - named)]
+    faults += [f"ARCHITECTURE.md: {n} is described, but there is no such folder in src/" for n in sorted(named - folders)]
+    faults += [f"src/CMakeLists.txt: {n} is not a room" for n in sorted(folders - rooms)]
+    faults += [f"src/{n}: has no README.md" for n in sorted(folders) if not (SOURCE / n / "README.md").exists()]
+    return faults
+
+
+def check_packages(_):
+    faults, section, seen = [], None, set()
+    previous = ""
+    for number, line in enumerate((ROOT / "tools/packages.txt").read_text().splitlines(), 1):
+        if not line or line.startswith("#"):
+            continue
+        if line.startswith("["):
+            section, previous = line, ""
+            continue
+        if section is None:
+            faults.append(f"tools/packages.txt:{number}: before the first section")
+        if line < previous:
+            faults.append(f"tools/packages.txt:{number}: {line} is not in order")
+        if line in seen:
+            faults.append(f"tools/packages.txt:{number}: {line} stands twice")
+        if re.match(r"libboost(-|1\.74)", line) and "1.81" not in line:
+            faults.append(f"tools/packages.txt:{number}: {line} conflicts with Boost 1.81")
+        seen.add(line)
+        previous = line
+    return faults
+
+
+CHECKS = {"rooms": check_rooms, "headers": check_headers, "format": check_format, "links": check_links, "map": check_map,
+          "packages": check_packages}
+
+
+def main():
+    words, options = [], {}
+    rest = iter(sys.argv[1:])
+    for word in rest:
+        if word.startswith("--"):
+            options[word[2:]] = next(rest)
+        else:
+            words.append(word)
+    if not words or any(w not in CHECKS for w in words):
+        print(__doc__.strip(), file=sys.stderr)
+        return 2
+    faults = [fault for word in words for fault in CHECKS[word](options)]
+    for fault in faults:
+        print(fault)
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
