@@ -1,12 +1,13 @@
-// What nearly every source includes. It only saves time: each header still compiles alone without it.
+// What nearly every source includes. It only saves time: each header still compiles alone without
+// it.
 #pragma once
-#include <boost/asio.hpp>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <boost/asio.hpp>
 #include <charconv>
 #include <chrono>
 #include <cstdint>

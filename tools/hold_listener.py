@@ -20,8 +20,6 @@ def start(listener, command):
         return pid
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
-    if os.environ.get("MILLRACE_OWN_GROUP"):
-        os.setpgid(0, 0)
     os.dup2(listener.fileno(), 3)
     os.set_inheritable(3, True)
     environment = dict(os.environ, LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
@@ -69,7 +67,7 @@ def main():
         signal.signal(number, pass_on)
 
     deaths = []
-    while True:
+    while not stopping:
         child = start(listener, command)
         _, status = os.waitpid(child, 0)
         code = os.waitstatus_to_exitcode(status)
@@ -84,6 +82,7 @@ def main():
                 return 1
             print(f"millrace: it died ({'signal ' + str(-code) if code < 0 else 'status ' + str(code)}); starting it again", file=sys.stderr)
         restarting = False
+    return 0
 
 
 if __name__ == "__main__":

@@ -38,11 +38,14 @@ constexpr Values url_values = values_of(url_safe);
 std::string encode(std::string_view in, Digits const& digits, bool padded) {
   std::string out;
   out.reserve((in.size() + 2) / 3 * 4);
-  auto const at = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(in[i])); };
+  auto const at = [&](std::size_t i) {
+    return static_cast<std::uint32_t>(static_cast<unsigned char>(in[i]));
+  };
   std::size_t i = 0;
   for (; i + 3 <= in.size(); i += 3) {
     auto const v = (at(i) << 16) | (at(i + 1) << 8) | at(i + 2);
-    char const four[4] = {digits[v >> 18], digits[(v >> 12) & 63], digits[(v >> 6) & 63], digits[v & 63]};
+    char const four[4] = {digits[v >> 18], digits[(v >> 12) & 63], digits[(v >> 6) & 63],
+                          digits[v & 63]};
     out.append(four, 4);
   }
   if (auto const left = in.size() - i; left != 0) {
@@ -98,12 +101,14 @@ constexpr auto crc_table = [] {
 }();
 
 std::uint32_t crc_by_table(std::string_view bytes, std::uint32_t crc) {
-  for (char const c : bytes) crc = crc_table[(crc ^ static_cast<unsigned char>(c)) & 0xFF] ^ (crc >> 8);
+  for (char const c : bytes)
+    crc = crc_table[(crc ^ static_cast<unsigned char>(c)) & 0xFF] ^ (crc >> 8);
   return crc;
 }
 
 #if defined(__x86_64__)
-__attribute__((target("sse4.2"))) std::uint32_t crc_by_cpu(std::string_view bytes, std::uint32_t crc) {
+__attribute__((target("sse4.2"))) std::uint32_t crc_by_cpu(std::string_view bytes,
+                                                           std::uint32_t crc) {
   std::uint64_t wide = crc;
   std::size_t i = 0;
   for (; i + 8 <= bytes.size(); i += 8) {
@@ -119,7 +124,9 @@ __attribute__((target("sse4.2"))) std::uint32_t crc_by_cpu(std::string_view byte
 
 }  // namespace
 
-std::span<std::byte const> as_bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
+std::span<std::byte const> as_bytes(std::string_view text) {
+  return std::as_bytes(std::span(text));
+}
 
 std::string_view as_text(std::span<std::byte const> bytes) {
   return {reinterpret_cast<char const*>(bytes.data()), bytes.size()};

@@ -10,10 +10,14 @@ namespace {
 
 spdlog::level::level_enum level_of(LogLevel level) {
   switch (level) {
-    case LogLevel::debug: return spdlog::level::debug;
-    case LogLevel::info: return spdlog::level::info;
-    case LogLevel::warning: return spdlog::level::warn;
-    case LogLevel::error: return spdlog::level::err;
+    case LogLevel::debug:
+      return spdlog::level::debug;
+    case LogLevel::info:
+      return spdlog::level::info;
+    case LogLevel::warning:
+      return spdlog::level::warn;
+    case LogLevel::error:
+      return spdlog::level::err;
   }
   return spdlog::level::off;
 }
@@ -30,7 +34,8 @@ class StderrLog final : public Log {
   void write(LogLevel level, std::string_view message, LogFields fields) override {
     if (!wants(level)) return;
     std::string line(message);
-    for (auto const& field : fields) fmt::format_to(std::back_inserter(line), "  {}={}", field.key, log_value(field.value));
+    for (auto const& field : fields)
+      fmt::format_to(std::back_inserter(line), "  {}={}", field.key, log_value(field.value));
     logger_.log(level_of(level), "{}", line);
   }
 
@@ -50,7 +55,9 @@ std::unique_ptr<Log> stderr_log(LogLevel least) { return std::make_unique<Stderr
 std::unique_ptr<Log> silent_log() { return std::make_unique<SilentLog>(); }
 
 std::string log_value(std::string_view value) {
-  auto const plain = [](char c) { return static_cast<unsigned char>(c) > 0x20 && c != '"' && c != '\\' && c != 0x7F && c != '='; };
+  auto const plain = [](char c) {
+    return static_cast<unsigned char>(c) > 0x20 && c != '"' && c != '\\' && c != 0x7F && c != '=';
+  };
   if (!value.empty() && std::ranges::all_of(value, plain)) return std::string(value);
   std::string out = "\"";
   for (char const c : value) {

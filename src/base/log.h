@@ -1,7 +1,8 @@
-// The log of the program: wide lines, one for each thing that happened, with everything known about it.
-//   A line is "2026-11-21T19:05:12.123Z info  attempt failed  stream=… event=… status=503". Nothing secret, nothing from outside
-//   unescaped: values with spaces, quotes or control characters are written as JSON strings.
-//   Threads: any.
+// The log of the program: wide lines, one for each thing that happened, with everything known about
+// it.
+//   A line is "2026-11-21T19:05:12.123Z info  attempt failed  stream=… event=… status=503". Nothing
+//   secret, nothing from outside unescaped: values with spaces, quotes or control characters are
+//   written as JSON strings. Threads: any.
 #pragma once
 #include <fmt/format.h>
 
@@ -32,10 +33,18 @@ class Log {
   virtual bool wants(LogLevel level) const = 0;  // false: building the fields is wasted
   virtual void write(LogLevel level, std::string_view message, LogFields fields) = 0;
 
-  void debug(std::string_view message, LogFields fields = {}) { if (wants(LogLevel::debug)) write(LogLevel::debug, message, fields); }
-  void info(std::string_view message, LogFields fields = {}) { write(LogLevel::info, message, fields); }
-  void warning(std::string_view message, LogFields fields = {}) { write(LogLevel::warning, message, fields); }
-  void error(std::string_view message, LogFields fields = {}) { write(LogLevel::error, message, fields); }
+  void debug(std::string_view message, LogFields fields = {}) {
+    if (wants(LogLevel::debug)) write(LogLevel::debug, message, fields);
+  }
+  void info(std::string_view message, LogFields fields = {}) {
+    write(LogLevel::info, message, fields);
+  }
+  void warning(std::string_view message, LogFields fields = {}) {
+    write(LogLevel::warning, message, fields);
+  }
+  void error(std::string_view message, LogFields fields = {}) {
+    write(LogLevel::error, message, fields);
+  }
 };
 
 // Lines of `least` and above to stderr.

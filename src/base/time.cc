@@ -22,8 +22,8 @@ Stamp stamp_of(WallTime time) {
   auto const day = std::chrono::floor<std::chrono::days>(time);
   std::chrono::year_month_day const date(day);
   std::chrono::hh_mm_ss const clock(std::chrono::floor<milliseconds>(time - day));
-  return {int(date.year()),        unsigned(date.month()),  unsigned(date.day()),
-          clock.hours().count(),   clock.minutes().count(), clock.seconds().count(),
+  return {int(date.year()),          unsigned(date.month()),  unsigned(date.day()),
+          clock.hours().count(),     clock.minutes().count(), clock.seconds().count(),
           clock.subseconds().count()};
 }
 
@@ -126,8 +126,8 @@ Result<WallTime> parse_time(std::string_view text) {
 }
 
 namespace {
-constexpr std::array<std::pair<std::string_view, std::int64_t>, 6> units{{
-    {"ms", 1}, {"s", 1000}, {"min", 60'000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}}};
+constexpr std::array<std::pair<std::string_view, std::int64_t>, 6> units{
+    {{"ms", 1}, {"s", 1000}, {"min", 60'000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}}};
 }
 
 Result<Duration> parse_duration(std::string_view text) {

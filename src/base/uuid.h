@@ -17,7 +17,8 @@ struct Uuid {
   std::uint64_t high = 0;
   std::uint64_t low = 0;
 
-  // A version 7 UUID: 48 bits of Unix milliseconds, then 74 random bits taken from `random_high` and `random_low`.
+  // A version 7 UUID: 48 bits of Unix milliseconds, then 74 random bits taken from `random_high`
+  // and `random_low`.
   static Uuid v7(WallTime time, std::uint64_t random_high, std::uint64_t random_low);
   // Reads the 36-character form, either case; nullopt if it is anything else.
   static std::optional<Uuid> parse(std::string_view text);
@@ -48,7 +49,8 @@ using StreamId = Id<struct StreamKind>;
 template <>
 struct std::hash<millrace::Uuid> {
   std::size_t operator()(millrace::Uuid const& id) const noexcept {
-    return static_cast<std::size_t>((id.high ^ (id.low * 0x9E3779B97F4A7C15U)) * 0xBF58476D1CE4E5B9U);
+    return static_cast<std::size_t>((id.high ^ (id.low * 0x9E3779B97F4A7C15U)) *
+                                    0xBF58476D1CE4E5B9U);
   }
 };
 template <class Kind>

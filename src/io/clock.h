@@ -8,11 +8,14 @@ namespace millrace::io {
 class Clock {
  public:
   virtual ~Clock() = default;
-  virtual SteadyTime now() const = 0;                 // for waiting and measuring; never goes back. Any thread
-  virtual WallTime wall() const = 0;                  // for stamps that people and peers read. Any thread
-  virtual Task<void> sleep_until(SteadyTime at) = 0;  // unwinds when its Task is cancelled. On a loop
+  virtual SteadyTime now() const = 0;  // for waiting and measuring; never goes back. Any thread
+  virtual WallTime wall() const = 0;   // for stamps that people and peers read. Any thread
+  virtual Task<void> sleep_until(
+      SteadyTime at) = 0;  // unwinds when its Task is cancelled. On a loop
 
-  Task<void> sleep_for(Duration span) { return sleep_until(now() + std::chrono::duration_cast<SteadyTime::duration>(span)); }
+  Task<void> sleep_for(Duration span) {
+    return sleep_until(now() + std::chrono::duration_cast<SteadyTime::duration>(span));
+  }
 };
 
 class SystemClock final : public Clock {

@@ -21,16 +21,21 @@ std::unexpected<Error> system_failure(int code, std::string_view doing, std::str
   auto const fault = [code] {
     switch (code) {
       case ENOENT:
-      case ENOTDIR: return Fault::missing;
-      case EEXIST: return Fault::conflict;
+      case ENOTDIR:
+        return Fault::missing;
+      case EEXIST:
+        return Fault::conflict;
       case EACCES:
       case EPERM:
-      case EROFS: return Fault::denied;
+      case EROFS:
+        return Fault::denied;
       case ENOSPC:
       case EDQUOT:
       case EMFILE:
-      case ENFILE: return Fault::busy;
-      default: return Fault::io;
+      case ENFILE:
+        return Fault::busy;
+      default:
+        return Fault::io;
     }
   }();
   return fail(fault, fmt::format("{}: {}: {}", path, doing, std::generic_category().message(code)));
@@ -44,7 +49,8 @@ class DiskFile final : public File {
   Result<std::size_t> read(std::uint64_t at, std::span<std::byte> out) override {
     std::size_t done = 0;
     while (done < out.size()) {
-      auto const n = ::pread(fd_, out.data() + done, out.size() - done, static_cast<off_t>(at + done));
+      auto const n =
+          ::pread(fd_, out.data() + done, out.size() - done, static_cast<off_t>(at + done));
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) return system_failure(errno, "read", path_);
       if (n == 0) break;
@@ -63,11 +69,14 @@ class DiskFile final : public File {
     return {};
   }
   Result<void> truncate(std::uint64_t size) override {
-    if (::ftruncate(fd_, static_cast<off_t>(size)) != 0) return system_failure(errno, "truncate", path_);
+    if (::ftruncate(fd_, static_cast<off_t>(size)) != 0)
+      return system_failure(errno, "truncate", path_);
     return {};
   }
   Result<void> sync() override {
-    if (::fdatasync(fd_) != 0) return fail(Fault::io, fmt::format("{}: sync: {}", path_, std::generic_category().message(errno)));
+    if (::fdatasync(fd_) != 0)
+      return fail(Fault::io,
+                  fmt::format("{}: sync: {}", path_, std::generic_category().message(errno)));
     return {};
   }
   Result<std::uint64_t> size() override {
@@ -76,7 +85,8 @@ class DiskFile final : public File {
     return static_cast<std::uint64_t>(status.st_size);
   }
   Result<void> reserve(std::uint64_t size) override {
-    if (int const code = ::posix_fallocate(fd_, 0, static_cast<off_t>(size)); code != 0) return system_failure(code, "reserve", path_);
+    if (int const code = ::posix_fallocate(fd_, 0, static_cast<off_t>(size)); code != 0)
+      return system_failure(code, "reserve", path_);
     return {};
   }
   Result<void> lock() override {
@@ -102,7 +112,8 @@ Result<std::string> Files::read_all(std::string const& path, std::uint64_t limit
   if (!file) return pass(file);
   auto const size = (*file)->size();
   if (!size) return pass(size);
-  if (*size > limit) return fail(Fault::invalid, fmt::format("{}: has {} bytes, more than {}", path, *size, limit));
+  if (*size > limit)
+    return fail(Fault::invalid, fmt::format("{}: has {} bytes, more than {}", path, *size, limit));
   std::string content(*size, '\0');
   auto const got = (*file)->read(0, std::as_writable_bytes(std::span(content)));
   if (!got) return pass(got);
@@ -110,7 +121,8 @@ Result<std::string> Files::read_all(std::string const& path, std::uint64_t limit
   return content;
 }
 
-Result<void> Files::write_all(std::string const& path, std::string_view content, unsigned permissions) {
+Result<void> Files::write_all(std::string const& path, std::string_view content,
+                              unsigned permissions) {
   auto const beside = path + ".new";
   {
     auto file = open(beside, OpenMode::create, permissions);
@@ -123,13 +135,22 @@ Result<void> Files::write_all(std::string const& path, std::string_view content,
   return sync_folder(folder_of(path));
 }
 
-Result<std::unique_ptr<File>> DiskFiles::open(std::string const& path, OpenMode mode, unsigned permissions) {
+Result<std::unique_ptr<File>> DiskFiles::open(std::string const& path, OpenMode mode,
+                                              unsigned permissions) {
   int flags = O_CLOEXEC;
   switch (mode) {
-    case OpenMode::read: flags |= O_RDONLY; break;
-    case OpenMode::write: flags |= O_RDWR; break;
-    case OpenMode::create: flags |= O_RDWR | O_CREAT; break;
-    case OpenMode::create_fresh: flags |= O_RDWR | O_CREAT | O_EXCL; break;
+    case OpenMode::read:
+      flags |= O_RDONLY;
+      break;
+    case OpenMode::write:
+      flags |= O_RDWR;
+      break;
+    case OpenMode::create:
+      flags |= O_RDWR | O_CREAT;
+      break;
+    case OpenMode::create_fresh:
+      flags |= O_RDWR | O_CREAT | O_EXCL;
+      break;
   }
   int const fd = ::open(path.c_str(), flags, static_cast<mode_t>(permissions));
   if (fd < 0) return system_failure(errno, "open", path);
@@ -148,7 +169,8 @@ Result<void> DiskFiles::remove(std::string const& path) {
 }
 
 Result<void> DiskFiles::rename(std::string const& from, std::string const& to) {
-  if (::rename(from.c_str(), to.c_str()) != 0) return system_failure(errno, "rename to " + to, from);
+  if (::rename(from.c_str(), to.c_str()) != 0)
+    return system_failure(errno, "rename to " + to, from);
   return {};
 }
 
@@ -156,7 +178,8 @@ Result<void> DiskFiles::make_folders(std::string const& path) {
   for (std::size_t at = 1; at <= path.size(); ++at) {
     if (at != path.size() && path[at] != '/') continue;
     auto const part = path.substr(0, at);
-    if (::mkdir(part.c_str(), 0700) != 0 && errno != EEXIST) return system_failure(errno, "make folder", part);
+    if (::mkdir(part.c_str(), 0700) != 0 && errno != EEXIST)
+      return system_failure(errno, "make folder", part);
   }
   struct stat status{};
   if (::stat(path.c_str(), &status) != 0) return system_failure(errno, "look at", path);
@@ -184,13 +207,16 @@ Result<void> DiskFiles::sync_folder(std::string const& folder) {
   if (fd < 0) return system_failure(errno, "open folder", folder);
   int const code = ::fsync(fd) == 0 ? 0 : errno;
   ::close(fd);
-  if (code != 0) return fail(Fault::io, fmt::format("{}: sync: {}", folder, std::generic_category().message(code)));
+  if (code != 0)
+    return fail(Fault::io,
+                fmt::format("{}: sync: {}", folder, std::generic_category().message(code)));
   return {};
 }
 
 Result<Space> DiskFiles::space(std::string const& folder) {
   struct statvfs status{};
-  if (::statvfs(folder.c_str(), &status) != 0) return system_failure(errno, "look at space", folder);
+  if (::statvfs(folder.c_str(), &status) != 0)
+    return system_failure(errno, "look at space", folder);
   return Space{status.f_bavail * status.f_frsize, status.f_blocks * status.f_frsize};
 }
 

@@ -15,7 +15,9 @@ using Tcp = asio::ip::tcp;
 // The only place where Asio's errors become Faults.
 std::unexpected<Error> net_failure(boost::system::error_code code, std::string doing) {
   auto const fault = [&] {
-    if (code == asio::error::no_descriptors || code == asio::error::no_buffer_space || code == asio::error::no_memory) return Fault::busy;
+    if (code == asio::error::no_descriptors || code == asio::error::no_buffer_space ||
+        code == asio::error::no_memory)
+      return Fault::busy;
     if (code == asio::error::address_in_use) return Fault::conflict;
     if (code == asio::error::access_denied) return Fault::denied;
     return Fault::unreachable;
@@ -84,7 +86,8 @@ class TcpAcceptor final : public Acceptor {
       if (!error) co_return std::make_unique<TcpStream>(std::move(socket));
       auto const state = co_await asio::this_coro::cancellation_state;
       if (state.cancelled() != asio::cancellation_type::none) unwind();
-      if (error == asio::error::connection_aborted) continue;  // it gave up while it waited in the queue
+      if (error == asio::error::connection_aborted)
+        continue;  // it gave up while it waited in the queue
       if (error == asio::error::operation_aborted) co_return fail(Fault::io, "listener: closed");
       co_return net_failure(error, "accept");
     }
@@ -106,7 +109,8 @@ class TcpAcceptor final : public Acceptor {
 
 std::string text_of(Endpoint const& endpoint) {
   auto const address = endpoint.address();
-  return fmt::format(fmt::runtime(address.is_v6() ? "[{}]:{}" : "{}:{}"), address.to_string(), endpoint.port());
+  return fmt::format(fmt::runtime(address.is_v6() ? "[{}]:{}" : "{}:{}"), address.to_string(),
+                     endpoint.port());
 }
 
 Task<Result<std::unique_ptr<ByteStream>>> SystemNetwork::connect(Endpoint to) {
@@ -123,7 +127,8 @@ Result<std::unique_ptr<Acceptor>> SystemNetwork::listen(Executor loop, Endpoint 
   Tcp::acceptor acceptor(loop);
   auto const doing = "listen on " + text_of(at);
   if (acceptor.open(at.protocol(), error); error) return net_failure(error, doing);
-  if (acceptor.set_option(Tcp::acceptor::reuse_address(true), error); error) return net_failure(error, doing);
+  if (acceptor.set_option(Tcp::acceptor::reuse_address(true), error); error)
+    return net_failure(error, doing);
   if (at.address().is_v6()) acceptor.set_option(asio::ip::v6_only(false), error);
   if (acceptor.bind(at, error); error) return net_failure(error, doing);
   if (acceptor.listen(4096, error); error) return net_failure(error, doing);
@@ -134,9 +139,11 @@ Result<std::unique_ptr<Acceptor>> SystemNetwork::adopt(Executor loop, int descri
   int listening = 0, family = 0;
   socklen_t size = sizeof listening;
   if (::getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) != 0 || listening == 0)
-    return fail(Fault::invalid, fmt::format("file descriptor {}: is not a listening socket", descriptor));
+    return fail(Fault::invalid,
+                fmt::format("file descriptor {}: is not a listening socket", descriptor));
   size = sizeof family;
-  if (::getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &family, &size) != 0 || (family != AF_INET && family != AF_INET6))
+  if (::getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &family, &size) != 0 ||
+      (family != AF_INET && family != AF_INET6))
     return fail(Fault::invalid, fmt::format("file descriptor {}: is not a TCP socket", descriptor));
   boost::system::error_code error;
   Tcp::acceptor acceptor(loop);
@@ -146,7 +153,9 @@ Result<std::unique_ptr<Acceptor>> SystemNetwork::adopt(Executor loop, int descri
 }
 
 Result<Endpoint> parse_endpoint(std::string_view text) {
-  auto const wrong = [&] { return fail(Fault::invalid, fmt::format("'{}' is not ADDRESS:PORT, like 127.0.0.1:8080", text)); };
+  auto const wrong = [&] {
+    return fail(Fault::invalid, fmt::format("'{}' is not ADDRESS:PORT, like 127.0.0.1:8080", text));
+  };
   auto const colon = text.rfind(':');
   if (colon == text.npos) return wrong();
   std::uint16_t port = 0;

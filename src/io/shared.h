@@ -1,4 +1,5 @@
-// One immutable value that many loops read and one place replaces: settings, credentials, keys. Mutexes stand only in this room.
+// One immutable value that many loops read and one place replaces: settings, credentials, keys.
+// Mutexes stand only in this room.
 #pragma once
 #include <memory>
 #include <mutex>
@@ -26,7 +27,8 @@ class Shared {
   std::shared_ptr<T const> value_;
 };
 
-// A value with its lock, for what several threads change: `queue.with([&](auto& q) { q.push_back(x); });` Keep the work inside short.
+// A value with its lock, for what several threads change: `queue.with([&](auto& q) {
+// q.push_back(x); });` Keep the work inside short.
 template <class T>
 class Locked {
  public:

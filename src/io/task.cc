@@ -34,12 +34,13 @@ TaskScope::~TaskScope() { check(running_.empty(), "a TaskScope ends after its Ta
 
 void TaskScope::start(Task<void> task) {
   auto const at = running_.insert(running_.end(), std::make_unique<Running>());
-  asio::co_spawn(executor_, std::move(task),
-                 asio::bind_cancellation_slot((*at)->signal.slot(), [this, at](std::exception_ptr error) {
-                   running_.erase(at);
-                   if (running_.empty()) ended_.cancel();
-                   end_task(std::move(error));
-                 }));
+  asio::co_spawn(
+      executor_, std::move(task),
+      asio::bind_cancellation_slot((*at)->signal.slot(), [this, at](std::exception_ptr error) {
+        running_.erase(at);
+        if (running_.empty()) ended_.cancel();
+        end_task(std::move(error));
+      }));
 }
 
 void TaskScope::cancel() {
@@ -58,7 +59,8 @@ Task<void> TaskScope::join() {
   }
 }
 
-Signal::Signal(Executor executor) : timer_(std::move(executor), asio::steady_timer::time_point::max()) {}
+Signal::Signal(Executor executor)
+    : timer_(std::move(executor), asio::steady_timer::time_point::max()) {}
 
 Task<void> Signal::wait() {
   static_cast<void>(co_await timer_.async_wait(op));

@@ -14,11 +14,12 @@ namespace {
 
 class ThreadWorker final : public Worker {
  public:
-  ThreadWorker(std::string name, int nice) : thread_([this, name = std::move(name), nice] {
-    name_thread(name);
-    if (nice != 0) nice_thread(nice);
-    run();
-  }) {}
+  ThreadWorker(std::string name, int nice)
+      : thread_([this, name = std::move(name), nice] {
+          name_thread(name);
+          if (nice != 0) nice_thread(nice);
+          run();
+        }) {}
   ~ThreadWorker() override {
     {
       std::lock_guard const lock(mutex_);
@@ -69,7 +70,9 @@ std::unique_ptr<Worker> thread_worker(std::string name, int nice) {
 }
 std::unique_ptr<Worker> inline_worker() { return std::make_unique<InlineWorker>(); }
 
-void name_thread(std::string const& name) { ::pthread_setname_np(::pthread_self(), name.substr(0, 15).c_str()); }
+void name_thread(std::string const& name) {
+  ::pthread_setname_np(::pthread_self(), name.substr(0, 15).c_str());
+}
 
 void nice_thread(int nice) {
   // On Linux a "process" of setpriority is a thread when its id is given.
