@@ -1,1 +1,104 @@
-int main() { return 0; }
+// `millrace`: finds the subcommand, reads its flags, runs it.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <utility>
+#include <vector>
+
+#include "cli/commands.h"
+#include "cli/version.h"
+
+namespace millrace::cli {
+namespace {
+
+struct Heading {
+  Group group;
+  char const* text;
+};
+constexpr Heading headings[] = {
+    {Group::run, "Run"},   {Group::send, "Send and receive"}, {Group::manage, "Manage"},
+    {Group::look, "Look"}, {Group::check, "Check"},
+};
+
+char const* heading_of(Group group) {
+  for (auto const& heading : headings)
+    if (heading.group == group) return heading.text;
+  return "Other";
+}
+
+constexpr auto about =
+    "Millrace takes the live events of Canvas in (over the Kinesis protocol, or as JSON), keeps "
+    "them on disk, and delivers each to every\n"
+    "data stream that selects it: by HTTPS, as JSON or as a signed JWT.";
+
+constexpr auto first_steps =
+    "First steps:\n"
+    "  millrace serve --demo              see it work: a sample day flows from a made-up Canvas to "
+    "files\n"
+    "  millrace serve --data ./data       run the service; the owner's token is then in "
+    "./data/admin.token\n"
+    "  millrace doctor --data ./data      check this machine, and the service\n"
+    "  millrace COMMAND --help            flags and examples of a command\n"
+    "\n"
+    "Exit status: 0 done, 1 the answer is no, 2 wrong usage, 3 could not reach or do it. Errors "
+    "are one line on stderr.";
+
+Command version_command() {
+  return {.name = "version",
+          .summary = "Print the version",
+          .group = Group::check,
+          .examples = "",
+          .add = [](CLI::App&) {
+            return [] {
+              fmt::print("millrace {}\n", version);
+              return Exit::done;
+            };
+          }};
+}
+
+std::vector<Command> all_commands() {
+  std::vector<Command> all;
+  all.push_back(serve_command());
+  for (auto& command : client_commands()) all.push_back(std::move(command));
+  all.push_back(doctor_command());
+  all.push_back(version_command());
+  return all;
+}
+
+int main(int argc, char** argv) {
+  CLI::App app(about, "millrace");
+  app.require_subcommand(1);
+  app.footer(first_steps);
+  app.set_version_flag("--version", fmt::format("millrace {}", version));
+  app.get_formatter()->column_width(24);
+
+  std::vector<std::pair<CLI::App*, std::function<Exit()>>> runs;
+  for (auto const& command : all_commands()) {
+    auto* const sub =
+        app.add_subcommand(command.name, command.summary)->group(heading_of(command.group));
+    if (!command.examples.empty()) sub->footer("Examples:\n" + command.examples);
+    runs.emplace_back(sub, command.add(*sub));
+  }
+
+  try {
+    app.parse(argc, argv);
+  } catch (CLI::CallForHelp const& asked) {
+    return app.exit(asked);
+  } catch (CLI::CallForAllHelp const& asked) {
+    return app.exit(asked);
+  } catch (CLI::CallForVersion const& asked) {
+    return app.exit(asked);
+  } catch (CLI::ParseError const& wrong) {
+    complain(fmt::format("{} (see `millrace --help`)", wrong.what()));
+    return static_cast<int>(Exit::usage);
+  }
+  for (auto const& [sub, run] : runs)
+    if (sub->parsed()) return static_cast<int>(run());
+  return static_cast<int>(Exit::usage);
+}
+
+}  // namespace
+}  // namespace millrace::cli
+
+int main(int argc, char** argv) { return millrace::cli::main(argc, argv); }
