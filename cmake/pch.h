@@ -1,5 +1,4 @@
-// What nearly every source includes. It only saves time: each header still compiles alone without
-// it.
+// What nearly every source includes. It only saves time: each header still compiles alone without it.
 #pragma once
 #include <fmt/chrono.h>
 #include <fmt/format.h>

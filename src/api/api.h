@@ -20,15 +20,15 @@ namespace millrace::api {
 
 struct ApiParts {  // all outlive the Api
   store::Store& store;
-  Registry& registry;                              // streams, tokens, access keys, accounts: in memory and in the store
+  Registry& registry;  // streams, tokens, access keys, accounts: in memory and in the store
   delivery::Dispatcher& dispatcher;
   io::Shared<crypto::KeyRing> const& keys;
   io::Clock& clock;
   io::Random& random;
   Log& log;
-  std::function<std::string()> metrics;            // the text of /metrics
-  std::function<std::string()> not_ready;          // empty: ready; else why not
-  std::function<std::string()> not_healthy;        // empty: progress is made; else what stands still
+  std::function<std::string()> metrics;      // the text of /metrics
+  std::function<std::string()> not_ready;    // empty: ready; else why not
+  std::function<std::string()> not_healthy;  // empty: progress is made; else what stands still
   std::function<io::Task<Result<void>>(std::optional<std::string> emergency_kid)> rotate_keys;
   model::StreamRules rules;
 };

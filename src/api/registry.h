@@ -35,22 +35,35 @@ struct AccessKeyRecord {
 class Registry : public model::Credentials {
  public:
   // Reads everything from the store. Fails with: io, corrupt (a sealed value that the master key does not open).
-  static io::Task<Result<std::unique_ptr<Registry>>> open(store::Store& store, crypto::Sealer sealer, io::Clock& clock, io::Random& random);
+  static io::Task<Result<std::unique_ptr<Registry>>> open(store::Store& store,
+                                                          crypto::Sealer sealer, io::Clock& clock,
+                                                          io::Random& random);
 
   virtual std::vector<std::shared_ptr<model::DataStream const>> streams() const = 0;
   virtual std::shared_ptr<model::DataStream const> stream(StreamId id) const = 0;  // null: none
   // Stores a new or changed stream with its audit line. Fails with: conflict (`expected_version` is not the stored one; 0: new).
-  virtual io::Task<Result<void>> save(model::DataStream stream, std::uint64_t expected_version, model::Principal by, std::string action) = 0;
-  virtual io::Task<Result<void>> erase(StreamId id, std::uint64_t expected_version, model::Principal by) = 0;
+  virtual io::Task<Result<void>> save(model::DataStream stream, std::uint64_t expected_version,
+                                      model::Principal by, std::string action) = 0;
+  virtual io::Task<Result<void>> erase(StreamId id, std::uint64_t expected_version,
+                                       model::Principal by) = 0;
 
   virtual std::vector<TokenRecord> tokens() const = 0;
-  struct NewToken { TokenRecord record; std::string secret; };  // the secret is shown once
-  virtual io::Task<Result<NewToken>> add_token(std::string name, model::Role role, std::vector<std::string> accounts, model::Principal by) = 0;
+  struct NewToken {
+    TokenRecord record;
+    std::string secret;
+  };  // the secret is shown once
+  virtual io::Task<Result<NewToken>> add_token(std::string name, model::Role role,
+                                               std::vector<std::string> accounts,
+                                               model::Principal by) = 0;
   virtual io::Task<Result<void>> revoke_token(std::string id, model::Principal by) = 0;
 
   virtual std::vector<AccessKeyRecord> access_keys() const = 0;
-  struct NewAccessKey { AccessKeyRecord record; std::string secret_access_key; };
-  virtual io::Task<Result<NewAccessKey>> add_access_key(std::vector<std::string> accounts, model::Principal by) = 0;
+  struct NewAccessKey {
+    AccessKeyRecord record;
+    std::string secret_access_key;
+  };
+  virtual io::Task<Result<NewAccessKey>> add_access_key(std::vector<std::string> accounts,
+                                                        model::Principal by) = 0;
   virtual io::Task<Result<void>> revoke_access_key(std::string id, model::Principal by) = 0;
 };
 

@@ -17,8 +17,7 @@ std::optional<std::string> unhex(std::string_view text);
 
 std::string base64(std::string_view bytes);     // RFC 4648 section 4, padded
 std::string base64url(std::string_view bytes);  // section 5, not padded
-// Appends the decoded bytes to `out`; false, with `out` as it was, when `text` is not Base64 with
-// its padding.
+// Appends the decoded bytes to `out`; false, with `out` as it was, when `text` is not Base64 with its padding.
 bool append_base64(std::string_view text, std::string& out);
 std::optional<std::string> unbase64(std::string_view text);
 std::optional<std::string> unbase64url(std::string_view text);  // padding is refused

@@ -1,8 +1,6 @@
 // How functions say that they failed, and how the program says that it is wrong.
-//   Failure of the outside world or of input: a Result. Bug of ours: check(), which ends the
-//   process.
-// The names of room `base` live in namespace millrace itself: every other room uses them
-// unqualified.
+//   Failure of the outside world or of input: a Result. Bug of ours: check(), which ends the process.
+// The names of room `base` live in namespace millrace itself: every other room uses them unqualified.
 #pragma once
 #include <cstdint>
 #include <expected>
@@ -13,8 +11,7 @@
 
 namespace millrace {
 
-// What the caller can do about a failure. Add one only where some caller will act differently on
-// it.
+// What the caller can do about a failure. Add one only where some caller will act differently on it.
 enum class Fault : std::uint8_t {
   invalid,      // the input is wrong; the same call will fail again
   denied,       // not allowed
@@ -58,8 +55,7 @@ template <class T>
   return std::unexpected(std::move(failed.error()));
 }
 
-// A claim that only a bug of ours can break: says where on stderr and ends the process, in release
-// too.
+// A claim that only a bug of ours can break: says where on stderr and ends the process, in release too.
 void check(bool claim, std::string_view claimed,
            std::source_location where = std::source_location::current());
 

@@ -1,5 +1,4 @@
-// Counters and histograms that hot paths write and /metrics reads. Any thread; a read is not one
-// moment's picture.
+// Counters and histograms that hot paths write and /metrics reads. Any thread; a read is not one moment's picture.
 #pragma once
 #include <array>
 #include <atomic>
@@ -19,8 +18,7 @@ class Counter {
   std::atomic<std::uint64_t> value_{0};
 };
 
-// Spans of time in buckets; bound i is the upper end, in seconds, of bucket i; the last bucket has
-// none.
+// Spans of time in buckets; bound i is the upper end, in seconds, of bucket i; the last bucket has none.
 class Histogram {
  public:
   static constexpr std::array<double, 20> bounds{0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01,

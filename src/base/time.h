@@ -23,8 +23,8 @@ std::string iso_ms(WallTime time);
 // "2026-11-21T19:05:12Z".
 std::string iso_s(WallTime time);
 
-// Reads an ISO 8601 time: `T` or space between date and time, seconds with or without up to nine
-// decimals, `Z` or +hh:mm, +hhmm, also " -0800". A time without zone is UTC.  Fails with: invalid.
+// Reads an ISO 8601 time: `T` or space between date and time, seconds with or without up to nine decimals, `Z` or +hh:mm,
+// +hhmm, also " -0800". A time without zone is UTC.  Fails with: invalid.
 Result<WallTime> parse_time(std::string_view text);
 
 // Reads "150ms", "15s", "5min", "24h", "7d". Fails with: invalid.

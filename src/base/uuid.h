@@ -17,8 +17,7 @@ struct Uuid {
   std::uint64_t high = 0;
   std::uint64_t low = 0;
 
-  // A version 7 UUID: 48 bits of Unix milliseconds, then 74 random bits taken from `random_high`
-  // and `random_low`.
+  // A version 7 UUID: 48 bits of Unix milliseconds, then 74 random bits taken from `random_high` and `random_low`.
   static Uuid v7(WallTime time, std::uint64_t random_high, std::uint64_t random_low);
   // Reads the 36-character form, either case; nullopt if it is anything else.
   static std::optional<Uuid> parse(std::string_view text);

@@ -5,9 +5,9 @@
 
 namespace millrace::crypto {
 
-std::string sha256(std::string_view bytes);       // 32 bytes
-std::string sha256_hex(std::string_view bytes);   // 64 characters
-std::string md5(std::string_view bytes);          // 16 bytes; AWS's checksums only
+std::string sha256(std::string_view bytes);      // 32 bytes
+std::string sha256_hex(std::string_view bytes);  // 64 characters
+std::string md5(std::string_view bytes);         // 16 bytes; AWS's checksums only
 std::string hmac_sha256(std::string_view key, std::string_view bytes);
 bool same_secret(std::string_view a, std::string_view b);  // in constant time for equal lengths
 

@@ -14,11 +14,12 @@
 namespace millrace::crypto {
 
 struct RingKey {
-  std::string kid;        // "2026-11-21T19:05:12Z-3fa9": ISO creation time and 4 hex digits
+  std::string kid;  // "2026-11-21T19:05:12Z-3fa9": ISO creation time and 4 hex digits
   SigningKey key;
   WallTime created_at{};
-  WallTime active_from{};              // signs from then on; stored ahead, so that all nodes switch at one moment
-  std::optional<WallTime> withdrawn;   // emergency: neither signs nor is published
+  WallTime
+      active_from{};  // signs from then on; stored ahead, so that all nodes switch at one moment
+  std::optional<WallTime> withdrawn;  // emergency: neither signs nor is published
 };
 
 // 00:00 UTC on the 30th, or on the last day of a shorter month: the first such moment after `time`.
@@ -33,7 +34,8 @@ class KeyRing {
   std::vector<RingKey const*> published(WallTime now) const;
   // The key that was current at `accepted`, as long as it stays published for 24 h more after `now`; else the current one.
   RingKey const& key_for(WallTime accepted, WallTime now) const;
-  RingKey const* find(std::string_view kid) const;  // of all keys, also those that are published no more
+  RingKey const* find(
+      std::string_view kid) const;  // of all keys, also those that are published no more
   std::vector<RingKey> const& keys() const { return keys_; }
 
   // The document of /jwks: {"keys":[…]}, members kty, e, n, alg, use, kid.

@@ -22,10 +22,10 @@ class SigningKey {
  public:
   static SigningKey generate();  // about 0.1 s of one core
   static Result<SigningKey> from_pem(std::string_view pem);
-  std::string to_pem() const;                              // PKCS#8, not encrypted: seal it
-  std::string sign_rs256(std::string_view bytes) const;    // 256 raw bytes; about 0.35 ms
-  std::string modulus() const;                             // JWK n, base64url
-  std::string exponent() const;                            // JWK e, base64url
+  std::string to_pem() const;                            // PKCS#8, not encrypted: seal it
+  std::string sign_rs256(std::string_view bytes) const;  // 256 raw bytes; about 0.35 ms
+  std::string modulus() const;                           // JWK n, base64url
+  std::string exponent() const;                          // JWK e, base64url
 
  private:
   std::shared_ptr<void> key_;

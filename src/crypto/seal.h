@@ -13,7 +13,8 @@ class Sealer {
   // `master_key`: 32 bytes.
   static Result<Sealer> make(std::string_view master_key);
   // `nonce_bytes`: 24 random bytes, never used twice. `purpose` binds the box to its place ("signing_keys/2026-…").
-  std::string seal(std::string_view plain, std::string_view purpose, std::string_view nonce_bytes) const;
+  std::string seal(std::string_view plain, std::string_view purpose,
+                   std::string_view nonce_bytes) const;
   // Fails with: corrupt (another key, another purpose, changed bytes).
   Result<std::string> open(std::string_view sealed, std::string_view purpose) const;
   // 8 bytes that tell one master key from another without telling it; in hex.

@@ -14,8 +14,8 @@ namespace millrace::crypto {
 
 struct AwsRequest {
   std::string_view method;
-  std::string_view path;   // as sent
-  std::string_view query;  // as sent, without '?'
+  std::string_view path;                                               // as sent
+  std::string_view query;                                              // as sent, without '?'
   std::vector<std::pair<std::string_view, std::string_view>> headers;  // as received, in order
   std::string_view body;
 };
@@ -28,8 +28,10 @@ struct AwsCredentials {
 
 // Headers to add to the request: x-amz-date, authorization, and x-amz-security-token with a session token. All of the
 // request's headers are signed (they must include host). `sign_once`: S3's single path encoding.
-std::vector<std::pair<std::string, std::string>> sign_v4(AwsRequest const& request, AwsCredentials const& credentials,
-                                                         std::string_view region, std::string_view service, WallTime now,
+std::vector<std::pair<std::string, std::string>> sign_v4(AwsRequest const& request,
+                                                         AwsCredentials const& credentials,
+                                                         std::string_view region,
+                                                         std::string_view service, WallTime now,
                                                          bool sign_once = false);
 
 enum class SignatureTrouble { missing, incomplete, unknown_key, expired, mismatch };
@@ -46,6 +48,8 @@ struct VerifiedSignature {
 
 // `secret_of(access key id)`: nullopt when there is no such key. Skew: 5 minutes either way (nullopt: not checked).
 std::expected<VerifiedSignature, SignatureFault> verify_v4(
-    AwsRequest const& request, std::function<std::optional<std::string>(std::string_view)> const& secret_of, std::optional<WallTime> now);
+    AwsRequest const& request,
+    std::function<std::optional<std::string>(std::string_view)> const& secret_of,
+    std::optional<WallTime> now);
 
 }  // namespace millrace::crypto

@@ -23,7 +23,7 @@ namespace millrace::delivery {
 
 struct DispatcherSettings {
   std::string issuer = "https://live-events.canvas.instructure.com";
-  std::size_t window = 256;                      // sends under way per lane, at most
+  std::size_t window = 256;  // sends under way per lane, at most
   Duration checkpoint = std::chrono::milliseconds(100);
   std::size_t rendered_bytes = 64 * 1024 * 1024;  // cache of rendered and signed bodies
   std::size_t catching_up = 8;                    // lanes that read old segments at a time
@@ -31,10 +31,10 @@ struct DispatcherSettings {
 };
 
 struct StreamStatus {
-  std::uint64_t waiting = 0;    // selected and not settled, retries included
-  std::uint64_t retrying = 0;   // of them: have failed at least once in this run
+  std::uint64_t waiting = 0;   // selected and not settled, retries included
+  std::uint64_t retrying = 0;  // of them: have failed at least once in this run
   std::uint64_t in_flight = 0;
-  std::uint64_t undelivered = 0;  // kept and listed
+  std::uint64_t undelivered = 0;           // kept and listed
   std::optional<WallTime> oldest_waiting;  // time of acceptance
   store::Counters counters;
   std::optional<WallTime> lost_from, lost_to;
@@ -45,11 +45,16 @@ struct StreamStatus {
 // How an activation begins.
 struct ActivateFrom {
   enum class Kind { stop, now, time } kind = Kind::stop;  // stop: where it stopped
-  WallTime time{};  // of acceptance
+  WallTime time{};                                        // of acceptance
 };
 
 struct DispatcherMeters {  // by stream; read by /metrics
-  struct Delivered { StreamId stream; model::AttemptOutcome outcome; model::FailureClass failure; std::uint64_t count; };
+  struct Delivered {
+    StreamId stream;
+    model::AttemptOutcome outcome;
+    model::FailureClass failure;
+    std::uint64_t count;
+  };
   std::vector<Delivered> deliveries;
 };
 
@@ -61,15 +66,18 @@ class Dispatcher {
   // starts at the head. Answers once the change is stored.
   virtual io::Task<Result<void>> put(model::DataStream stream) = 0;
   virtual io::Task<Result<void>> remove(StreamId stream) = 0;
-  virtual io::Task<Result<void>> activate(model::DataStream stream, ActivateFrom from) = 0;  // `stream` in state active
-  virtual io::Task<Result<void>> deactivate(model::DataStream stream) = 0;                   // `stream` in state deactivated
+  virtual io::Task<Result<void>> activate(model::DataStream stream,
+                                          ActivateFrom from) = 0;  // `stream` in state active
+  virtual io::Task<Result<void>> deactivate(
+      model::DataStream stream) = 0;  // `stream` in state deactivated
   virtual io::Task<Result<StreamStatus>> status(StreamId stream) = 0;
   // Sends one made event now, beside the lane; its attempt is recorded. Answers its outcome.
-  virtual io::Task<Result<Outcome>> test(StreamId stream, model::Kind kind, std::string payload, std::uint32_t metadata_bytes) = 0;
+  virtual io::Task<Result<Outcome>> test(StreamId stream, model::Kind kind, std::string payload,
+                                         std::uint32_t metadata_bytes) = 0;
 
   virtual DispatcherMeters meters() const = 0;
-  virtual Histogram const& delivery_time() const = 0;     // of one try
-  virtual Histogram const& end_to_end_time() const = 0;   // accepted to delivered
+  virtual Histogram const& delivery_time() const = 0;    // of one try
+  virtual Histogram const& end_to_end_time() const = 0;  // accepted to delivered
   virtual Counter const& signatures() const = 0;
 
   // No new attempt starts; those under way end (15 s at most, cut at `deadline`); the last checkpoint is written.
@@ -87,7 +95,7 @@ struct DispatcherParts {  // all outlive the Dispatcher
 };
 
 // Loads the state of `streams` from the store and starts their lanes. Fails with: io, corrupt.
-io::Task<Result<std::unique_ptr<Dispatcher>>> open_dispatcher(DispatcherParts parts, DispatcherSettings settings,
-                                                              std::vector<model::DataStream> streams);
+io::Task<Result<std::unique_ptr<Dispatcher>>> open_dispatcher(
+    DispatcherParts parts, DispatcherSettings settings, std::vector<model::DataStream> streams);
 
 }  // namespace millrace::delivery

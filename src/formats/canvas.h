@@ -14,6 +14,7 @@ inline std::string_view canvas(model::EventView const& event) { return event.pay
 
 // The claims of a signed delivery: the event's own top-level keys, then iss, iat (seconds, of acceptance) and jti (event id).
 // `event_json`: an object with at least one member, and none of iss, iat, jti.
-std::string claims(std::string_view event_json, std::string_view issuer, WallTime accepted_at, EventId event);
+std::string claims(std::string_view event_json, std::string_view issuer, WallTime accepted_at,
+                   EventId event);
 
 }  // namespace millrace::formats

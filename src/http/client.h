@@ -27,8 +27,9 @@ enum class Phase : std::uint8_t { dns, connect, tls, send, answer, done };
 
 struct Ask {
   std::string_view method = "POST";
-  Url const* url = nullptr;       // outlives the call
-  std::string_view head;          // extra header lines, each ended by CRLF, made once by the caller; never Host, Content-Length, Connection
+  Url const* url = nullptr;  // outlives the call
+  std::string_view
+      head;  // extra header lines, each ended by CRLF, made once by the caller; never Host, Content-Length, Connection
   std::string_view body;
   Duration deadline = std::chrono::seconds(15);
 };
@@ -48,13 +49,14 @@ enum class Trouble : std::uint8_t {
 struct Answer {
   Trouble trouble = Trouble::none;
   Phase reached = Phase::done;  // how far it came
-  std::string reason;           // for people; of any trouble, and of what was odd about a success ("slow body", "bad framing")
+  std::string
+      reason;  // for people; of any trouble, and of what was odd about a success ("slow body", "bad framing")
   int status = 0;
   std::vector<Header> headers;  // at most 16 KiB are kept
   std::string body;             // at most 64 KiB
   bool body_cut = false;        // there was more, or it did not end in time
   bool reused = false, resent = false;
-  std::string address;          // of the peer
+  std::string address;  // of the peer
   std::string tls_version;
   Duration dns{}, connect{}, tls{}, answer{};
 };
@@ -79,7 +81,8 @@ class Client {
 };
 
 // Fails with: invalid (the CA file), io. `guard`, `clock`, `network` outlive the Client.
-Result<std::unique_ptr<Client>> make_client(io::Executor loop, io::Network& network, io::Clock& clock, Guard const& guard,
-                                            TlsSettings tls, ClientLimits limits = {});
+Result<std::unique_ptr<Client>> make_client(io::Executor loop, io::Network& network,
+                                            io::Clock& clock, Guard const& guard, TlsSettings tls,
+                                            ClientLimits limits = {});
 
 }  // namespace millrace::http

@@ -22,7 +22,8 @@ struct Header {
 };
 
 // Looks a header up, whatever its case; the first if it is repeated.
-std::optional<std::string_view> find_header(std::vector<Header> const& headers, std::string_view name);
+std::optional<std::string_view> find_header(std::vector<Header> const& headers,
+                                            std::string_view name);
 
 struct ServerRequest {
   std::string method;
@@ -32,7 +33,9 @@ struct ServerRequest {
   std::vector<Header> headers;
   std::string body;
   io::Endpoint peer;
-  std::optional<std::string_view> header(std::string_view name) const { return find_header(headers, name); }
+  std::optional<std::string_view> header(std::string_view name) const {
+    return find_header(headers, name);
+  }
 };
 
 struct ServerResponse {
@@ -50,8 +53,9 @@ struct ServerLimits {
   std::size_t headers = 200;
   std::size_t target_bytes = 16 * 1024;
   std::size_t connections = 8192;
-  std::size_t bodies_in_memory = 512 * 1024 * 1024;  // of all requests under way together; more wait unread
-  Duration head_time = std::chrono::seconds(15);     // from the first byte to the end of the head
+  std::size_t bodies_in_memory =
+      512 * 1024 * 1024;  // of all requests under way together; more wait unread
+  Duration head_time = std::chrono::seconds(15);  // from the first byte to the end of the head
   Duration body_time = std::chrono::seconds(60);
   Duration idle_time = std::chrono::seconds(75);
   Duration write_time = std::chrono::seconds(60);
@@ -69,7 +73,8 @@ class Server {
 };
 
 // `loops`: where connections live, at least one; they must outlive the Server.
-std::unique_ptr<Server> serve(std::unique_ptr<io::Acceptor> acceptor, io::Executor accept_loop, std::vector<io::Executor> loops,
-                              Handler handler, io::Clock& clock, ServerLimits limits = {});
+std::unique_ptr<Server> serve(std::unique_ptr<io::Acceptor> acceptor, io::Executor accept_loop,
+                              std::vector<io::Executor> loops, Handler handler, io::Clock& clock,
+                              ServerLimits limits = {});
 
 }  // namespace millrace::http

@@ -10,7 +10,8 @@ namespace millrace::http {
 
 struct Url {
   std::string scheme;  // "https" or "http"
-  std::string host;    // lower case; an IPv6 address without brackets; canonical (no userinfo, no trailing dot, no %-escapes)
+  std::string
+      host;  // lower case; an IPv6 address without brackets; canonical (no userinfo, no trailing dot, no %-escapes)
   std::uint16_t port = 0;
   std::string target;  // path and query as sent, at least "/"; no fragment
   bool is_ip = false;  // host is an address in its canonical spelling

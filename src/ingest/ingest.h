@@ -17,7 +17,7 @@ namespace millrace::ingest {
 struct IngestSettings {
   std::vector<std::string> stream_names{"live-events"};  // Kinesis streams that exist
   bool any_signature = false;                            // --insecure-any-signature: trials only
-  Duration hold = std::chrono::seconds(20);              // how long an answer is held while the store is busy
+  Duration hold = std::chrono::seconds(20);  // how long an answer is held while the store is busy
 };
 
 struct RejectCounts {  // millrace_events_rejected_total{reason}

@@ -1,7 +1,6 @@
 // The disk. Calls block: make them on a Worker. Paths are as the system takes them.
-//   Crash  What was written is safe only after sync() of the File; a new, removed or renamed name
-//   only after sync_folder(). Threads  A Files may be used from any thread; a File by one at a
-//   time.
+//   Crash  What was written is safe only after sync() of the File; a new, removed or renamed name only after sync_folder().
+//   Threads  A Files may be used from any thread; a File by one at a time.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -21,18 +20,15 @@ class File {
 
   // Reads up to out.size() bytes at `at`; fewer only at the end of the file. Fails with: io.
   virtual Result<std::size_t> read(std::uint64_t at, std::span<std::byte> out) = 0;
-  // Writes all, extending the file if needed. Fails with: busy (no space is left: errno ENOSPC,
-  // EDQUOT), io.
+  // Writes all, extending the file if needed. Fails with: busy (no space is left: errno ENOSPC, EDQUOT), io.
   virtual Result<void> write(std::uint64_t at, std::span<std::byte const> bytes) = 0;
   virtual Result<void> truncate(std::uint64_t size) = 0;
-  // Makes what was written durable. After a failure the file's state is unknown: end the process,
-  // do not retry. Fails with: io.
+  // Makes what was written durable. After a failure the file's state is unknown: end the process, do not retry. Fails with: io.
   virtual Result<void> sync() = 0;
   virtual Result<std::uint64_t> size() = 0;
   // Allocates real blocks for the file's first `size` bytes. Fails with: busy (no space), io.
   virtual Result<void> reserve(std::uint64_t size) = 0;
-  // Takes an exclusive lock that ends with the File or the process. Fails with: conflict (somebody
-  // has it), io.
+  // Takes an exclusive lock that ends with the File or the process. Fails with: conflict (somebody has it), io.
   virtual Result<void> lock() = 0;
 };
 
@@ -51,8 +47,7 @@ struct Space {
 class Files {
  public:
   virtual ~Files() = default;
-  // `permissions` of a file that is made. Fails with: missing, conflict, denied, busy (no space, no
-  // descriptors), io.
+  // `permissions` of a file that is made. Fails with: missing, conflict, denied, busy (no space, no descriptors), io.
   virtual Result<std::unique_ptr<File>> open(std::string const& path, OpenMode mode,
                                              unsigned permissions = 0600) = 0;
   virtual Result<bool> exists(std::string const& path) = 0;
@@ -68,8 +63,7 @@ class Files {
 
   // The whole file; at most `limit` bytes. Fails with: missing, invalid (larger than limit), io.
   Result<std::string> read_all(std::string const& path, std::uint64_t limit);
-  // Replaces the file so that a crash leaves the old or the new one, whole: writes beside it,
-  // syncs, renames, syncs the folder.
+  // Replaces the file so that a crash leaves the old or the new one, whole: writes beside it, syncs, renames, syncs the folder.
   Result<void> write_all(std::string const& path, std::string_view content,
                          unsigned permissions = 0600);
 };

@@ -1,7 +1,6 @@
 // The network: connections as byte streams, without an opinion on what they carry.
 //   Threads  A stream belongs to the loop that it was made for.
-//   Waits    readable() and writable() have no deadline of their own: whoever waits closes the
-//   stream when its time is over;
+//   Waits    readable() and writable() have no deadline of their own: whoever waits closes the stream when its time is over;
 //            the wait then fails.
 #pragma once
 #include <boost/asio/ip/tcp.hpp>
@@ -27,12 +26,10 @@ struct Moved {
 class ByteStream {
  public:
   virtual ~ByteStream() = default;  // closes
-  // Never block. `again`: wait until readable() or writable(). `ended` (reading only): the peer
-  // sends no more.
+  // Never block. `again`: wait until readable() or writable(). `ended` (reading only): the peer sends no more.
   virtual Moved try_read(std::span<std::byte> out) = 0;
   virtual Moved try_write(std::span<std::byte const> bytes) = 0;
-  // Fail with: io (closed from this side, or broken). Unwind when cancelled. At most one wait of
-  // each kind at a time.
+  // Fail with: io (closed from this side, or broken). Unwind when cancelled. At most one wait of each kind at a time.
   virtual Task<Result<void>> readable() = 0;
   virtual Task<Result<void>> writable() = 0;
   virtual void close() = 0;            // at once; a second time it does nothing
@@ -53,13 +50,11 @@ class Acceptor {
 class Network {
  public:
   virtual ~Network() = default;
-  // Connects from the current loop. No deadline of its own: cancel it. Fails with: unreachable,
-  // busy (no descriptors).
+  // Connects from the current loop. No deadline of its own: cancel it. Fails with: unreachable, busy (no descriptors).
   virtual Task<Result<std::unique_ptr<ByteStream>>> connect(Endpoint to) = 0;
   // Fails with: conflict (in use), denied, io.
   virtual Result<std::unique_ptr<Acceptor>> listen(Executor loop, Endpoint at) = 0;
-  // Takes over a listening socket (systemd's, say). Fails with: invalid (not a listening TCP
-  // socket), io.
+  // Takes over a listening socket (systemd's, say). Fails with: invalid (not a listening TCP socket), io.
   virtual Result<std::unique_ptr<Acceptor>> adopt(Executor loop, int descriptor) = 0;
 };
 

@@ -1,5 +1,4 @@
-// One immutable value that many loops read and one place replaces: settings, credentials, keys.
-// Mutexes stand only in this room.
+// One immutable value that many loops read and one place replaces: settings, credentials, keys. Mutexes stand only in this room.
 #pragma once
 #include <memory>
 #include <mutex>
@@ -27,8 +26,7 @@ class Shared {
   std::shared_ptr<T const> value_;
 };
 
-// A value with its lock, for what several threads change: `queue.with([&](auto& q) {
-// q.push_back(x); });` Keep the work inside short.
+// A value with its lock, for what several threads change: `queue.with([&](auto& q) { q.push_back(x); });` Keep the work inside short.
 template <class T>
 class Locked {
  public:

@@ -1,9 +1,7 @@
 // Coroutines: what a function that waits returns, how it waits, and who owns it while it runs.
-//   Threads  A Task runs on the loop (asio::io_context with one thread) that started it. Nothing
-//   here is shared between loops
+//   Threads  A Task runs on the loop (asio::io_context with one thread) that started it. Nothing here is shared between loops
 //            but what says so: Resolver may be called from any thread.
-//   Cancel   TaskScope::cancel() makes every wait of its Tasks end; the Task then unwinds. Only
-//   destructors see it.
+//   Cancel   TaskScope::cancel() makes every wait of its Tasks end; the Task then unwinds. Only destructors see it.
 #pragma once
 #include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/any_io_executor.hpp>
@@ -31,16 +29,14 @@ template <class T>
 using Task = asio::awaitable<T>;
 using Executor = asio::any_io_executor;
 
-// The completion token of every wait: `auto const [error, n] = co_await
-// socket.async_read_some(buffer, io::op);`
+// The completion token of every wait: `auto const [error, n] = co_await socket.async_read_some(buffer, io::op);`
 inline constexpr auto op = asio::as_tuple(asio::use_awaitable);
 
 // What leaves a cancelled Task. Never caught, but by TaskScope.
 struct Unwound {};
 [[noreturn]] inline void unwind() { throw Unwound{}; }
 
-// Owns the Tasks that it started: they end before it does, or on cancel(). One loop's; not
-// thread-safe.
+// Owns the Tasks that it started: they end before it does, or on cancel(). One loop's; not thread-safe.
 class TaskScope {
  public:
   explicit TaskScope(Executor executor);
@@ -48,10 +44,11 @@ class TaskScope {
   TaskScope& operator=(TaskScope const&) = delete;
   ~TaskScope();  // every Task must have ended: join() first
 
-  void start(Task<void> task);  // runs at the loop's next turn; an exception other than Unwound
-                                // ends the process
-  void cancel();                // ends the waits of all that run; later starts are not affected
-  Task<void> join();            // until none runs; a join that is cancelled leaves them running
+  void start(
+      Task<void>
+          task);  // runs at the loop's next turn; an exception other than Unwound ends the process
+  void cancel();  // ends the waits of all that run; later starts are not affected
+  Task<void> join();  // until none runs; a join that is cancelled leaves them running
   std::size_t running() const { return running_.size(); }
   Executor const& executor() const { return executor_; }
 
@@ -62,8 +59,7 @@ class TaskScope {
   asio::steady_timer ended_;
 };
 
-// A loop's own condition: notify() wakes all that wait. No memory: check the condition first, wait
-// in a loop.
+// A loop's own condition: notify() wakes all that wait. No memory: check the condition first, wait in a loop.
 class Signal {
  public:
   explicit Signal(Executor executor);
@@ -74,8 +70,7 @@ class Signal {
   asio::steady_timer timer_;
 };
 
-// Answers a wait from any thread, once. Dropped without an answer it ends the process: somebody
-// would wait for ever.
+// Answers a wait from any thread, once. Dropped without an answer it ends the process: somebody would wait for ever.
 template <class T>
 class Resolver {
  public:
@@ -99,8 +94,8 @@ class Resolver {
   Executor executor_;
 };
 
-// Waits for another thread: `begin(Resolver<T>)` hands the work over and returns at once. Not
-// cancellable: the answer always comes. T must be default-constructible or movable; it is moved.
+// Waits for another thread: `begin(Resolver<T>)` hands the work over and returns at once. Not cancellable: the answer always comes.
+// T must be default-constructible or movable; it is moved.
 template <class T, class Begin>
 Task<T> answer(Begin begin) {
   auto executor = co_await asio::this_coro::executor;

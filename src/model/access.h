@@ -15,7 +15,7 @@ std::string_view name_of(Role role);
 std::optional<Role> parse_role(std::string_view name);
 
 struct Principal {
-  std::string id;    // of the token or access key; for the audit log
+  std::string id;  // of the token or access key; for the audit log
   std::string name;
   Role role = Role::viewer;
   std::vector<std::string> accounts;  // root account uuids; {"*"}: all of them

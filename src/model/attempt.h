@@ -15,7 +15,17 @@ enum class TryKind : std::uint8_t { attempt, probe };  // shown as "try" and "pr
 // `waiting`: the try failed and its run goes on.
 enum class AttemptOutcome : std::uint8_t { delivered, failed, waiting };
 // Why a try failed. `own_side`: trouble of ours, never counted against the endpoint.
-enum class FailureClass : std::uint8_t { none, timeout, http, tls, connect, dns, protocol, sqs, own_side };
+enum class FailureClass : std::uint8_t {
+  none,
+  timeout,
+  http,
+  tls,
+  connect,
+  dns,
+  protocol,
+  sqs,
+  own_side
+};
 
 std::string_view name_of(Run run);
 std::string_view name_of(TryKind kind);
@@ -24,7 +34,8 @@ std::string_view name_of(FailureClass failure);  // "" for none
 std::optional<FailureClass> parse_failure_class(std::string_view name);
 std::optional<AttemptOutcome> parse_attempt_outcome(std::string_view name);
 
-struct AttemptTiming {  // each phase's own length; zero where it did not happen (a reused connection, say)
+struct
+    AttemptTiming {  // each phase's own length; zero where it did not happen (a reused connection, say)
   Duration dns{}, connect{}, tls{}, answer{};
 };
 
@@ -43,10 +54,11 @@ struct Attempt {
   std::uint16_t status = 0;  // HTTP status; 0: none came
   Duration took{};
   AttemptTiming timing;
-  std::string address;           // "203.0.113.7:443"
-  std::string reason;            // for people; empty when delivered
-  std::string response_headers;  // "Name: value\n" lines, at most 16 KiB; secrets and control characters already made harmless
-  std::string response_body;     // at most 64 KiB, the same
+  std::string address;  // "203.0.113.7:443"
+  std::string reason;   // for people; empty when delivered
+  std::string
+      response_headers;  // "Name: value\n" lines, at most 16 KiB; secrets and control characters already made harmless
+  std::string response_body;  // at most 64 KiB, the same
 };
 
 // As REST shows it (INTERFACES.md "An attempt").

@@ -26,8 +26,8 @@ std::string_view name_of(SignedBody body);
 std::string_view name_of(StreamState state);
 std::string_view name_of(StateReason reason);  // "" for none
 
-struct FieldFault {     // one fault of an input; all faults are told at once
-  std::string field;    // JSON pointer, "/delivery/url"
+struct FieldFault {   // one fault of an input; all faults are told at once
+  std::string field;  // JSON pointer, "/delivery/url"
   std::string message;
 };
 
@@ -58,19 +58,22 @@ struct DataStream {
   WallTime created_at{};
   WallTime updated_at{};
 
-  bool selects(std::string_view event_type) const;  // by name only; the account is the dispatcher's business
+  bool selects(
+      std::string_view event_type) const;  // by name only; the account is the dispatcher's business
 };
 
 // What the border needs to know that is not in the input.
 struct StreamRules {
-  bool allow_plain_http = false;   // http:// URLs (allowed ranges are checked when connecting)
+  bool allow_plain_http = false;  // http:// URLs (allowed ranges are checked when connecting)
   bool allow_every_account = false;
 };
 
 // Reads the JSON of POST /api/v1/data_streams. Unknown fields are faults. Pure.
-std::expected<DataStream, std::vector<FieldFault>> parse_new(std::string_view json, StreamRules rules);
+std::expected<DataStream, std::vector<FieldFault>> parse_new(std::string_view json,
+                                                             StreamRules rules);
 // Applies the JSON of PATCH (RFC 7396 merge) to a stream; read-only fields in it are faults.
-std::expected<DataStream, std::vector<FieldFault>> merged(DataStream const& stream, std::string_view json, StreamRules rules);
+std::expected<DataStream, std::vector<FieldFault>> merged(DataStream const& stream,
+                                                          std::string_view json, StreamRules rules);
 
 // As REST shows it: secrets as null, `secret_access_key_set`. (INTERFACES.md "A data stream")
 std::string to_json(DataStream const& stream);

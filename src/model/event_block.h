@@ -43,7 +43,8 @@ class EventBlock {
  public:
   // Copies one event in. `metadata` and `body` are valid JSON objects, checked at the border (ingest); `account` and `type` are
   // within Limits.
-  void add(std::string_view account, std::string_view type, std::string_view metadata, std::string_view body);
+  void add(std::string_view account, std::string_view type, std::string_view metadata,
+           std::string_view body);
   // Copies an event from another block (or from its stored form).
   void add(Kind const& kind, std::string_view payload, std::uint32_t metadata_bytes);
 
@@ -51,7 +52,9 @@ class EventBlock {
   bool empty() const { return events_.empty(); }
   std::size_t payload_bytes() const { return bytes_.size(); }
   EventView operator[](std::size_t i) const;
-  std::vector<KindCount> const& kinds() const { return kinds_; }  // in order of first use, with how many events have each
+  std::vector<KindCount> const& kinds() const {
+    return kinds_;
+  }  // in order of first use, with how many events have each
 
   // The stored parts, for batch_format.h: one buffer with all payloads end to end, and a row an event.
   struct Row {
@@ -62,7 +65,8 @@ class EventBlock {
   std::string const& bytes() const { return bytes_; }
   std::vector<Row> const& rows() const { return events_; }
   // Rebuilds a block from its parts. Fails with: corrupt (rows out of order or out of range, counts that do not match).
-  static Result<EventBlock> from_parts(std::string bytes, std::vector<Row> rows, std::vector<KindCount> kinds);
+  static Result<EventBlock> from_parts(std::string bytes, std::vector<Row> rows,
+                                       std::vector<KindCount> kinds);
 
  private:
   std::uint32_t kind_index(std::string_view account, std::string_view type);

@@ -20,8 +20,8 @@
 
 namespace millrace::store {
 
-struct Position {            // where an event stands; ordered
-  std::uint64_t batch = 1;   // dense: the next batch has batch + 1; the first is 1
+struct Position {           // where an event stands; ordered
+  std::uint64_t batch = 1;  // dense: the next batch has batch + 1; the first is 1
   std::uint32_t index = 0;
   friend auto operator<=>(Position const&, Position const&) = default;
 };
@@ -103,8 +103,8 @@ struct FilterVersion {  // DESIGN 5: an edit takes effect at the head of the log
   friend bool operator==(FilterVersion const&, FilterVersion const&) = default;
 };
 
-struct Counters {  // since the stream was made
-  std::uint64_t matched = 0;      // selected in batches before StreamProgress::counted_to
+struct Counters {             // since the stream was made
+  std::uint64_t matched = 0;  // selected in batches before StreamProgress::counted_to
   std::uint64_t delivered = 0;
   std::uint64_t undelivered = 0;  // runs that ended without success
   std::uint64_t skipped = 0;      // passed over by activation from now or a time
@@ -113,15 +113,17 @@ struct Counters {  // since the stream was made
 };
 
 struct StreamProgress {
-  Position cursor;                      // everything selected before it is settled or has a Retry
-  std::vector<Position> settled_above;  // settled beyond the cursor; never more than what was in flight
-  std::uint64_t counted_to = 1;         // batches before this one are in counters.matched
+  Position cursor;  // everything selected before it is settled or has a Retry
+  std::vector<Position>
+      settled_above;             // settled beyond the cursor; never more than what was in flight
+  std::uint64_t counted_to = 1;  // batches before this one are in counters.matched
   Counters counters;
-  std::vector<FilterVersion> filters;   // by from_batch; the oldest that the cursor still needs comes first
+  std::vector<FilterVersion>
+      filters;  // by from_batch; the oldest that the cursor still needs comes first
   std::optional<WallTime> lost_from, lost_to;  // acceptance times of what was lost
 };
 
-struct LedgerMinute {  // deltas of one minute of one stream (DESIGN 7, Accounting)
+struct LedgerMinute {       // deltas of one minute of one stream (DESIGN 7, Accounting)
   std::int64_t minute = 0;  // Unix time / 60
   std::uint32_t delivered = 0, attempts_failed = 0;
   std::uint32_t undelivered_timeout = 0, undelivered_other = 0;
@@ -130,13 +132,13 @@ struct LedgerMinute {  // deltas of one minute of one stream (DESIGN 7, Accounti
 
 struct StreamDelta {  // what changed for one stream since the last checkpoint
   StreamId stream;
-  StreamProgress progress;  // whole, as it is now
-  std::vector<Retry> retries;             // put or replaced, by `at`
+  StreamProgress progress;     // whole, as it is now
+  std::vector<Retry> retries;  // put or replaced, by `at`
   std::vector<Position> retries_ended;
-  std::vector<Undelivered> undelivered;   // added
+  std::vector<Undelivered> undelivered;  // added
   std::vector<Position> undelivered_ended;
-  std::vector<LedgerMinute> ledger;       // added to what is there
-  bool removed = false;                   // the stream is deleted: all of its state goes
+  std::vector<LedgerMinute> ledger;  // added to what is there
+  bool removed = false;              // the stream is deleted: all of its state goes
 };
 
 struct StreamState {
@@ -148,7 +150,8 @@ struct StreamState {
 
 // ---- records of the control plane -------------------------------------------------------------------------------------------
 
-struct Record {  // collections: "streams", "tokens", "access_keys", "signing_keys", "accounts", "audit", "settings", ...
+struct
+    Record {  // collections: "streams", "tokens", "access_keys", "signing_keys", "accounts", "audit", "settings", ...
   std::string collection;
   std::string id;
   std::uint64_t version = 0;  // 1 when made; each change adds one
@@ -177,7 +180,7 @@ struct AttemptQuery {
   std::optional<std::string> event_type;
   std::optional<EventId> event;
   std::optional<WallTime> since;
-  std::string after;  // cursor of the page before; empty: the newest
+  std::string after;        // cursor of the page before; empty: the newest
   std::size_t limit = 100;  // 1 to 1,000
 };
 
@@ -195,19 +198,23 @@ class Store {
   // Stores the events and answers once they are on disk. Calls made meanwhile share one commit, in the order of the calls.
   // A cancelled append may still be stored.
   // Fails with: busy (queue full, or below the free-space watermark), conflict (repeat key with another body).
-  virtual io::Task<Result<Appended>> append(model::EventBlock events, std::optional<RepeatKey> repeat) = 0;
+  virtual io::Task<Result<Appended>> append(model::EventBlock events,
+                                            std::optional<RepeatKey> repeat) = 0;
   // Whole batches from `first` on, oldest first; empty when nothing is newer. A damaged batch is left out of the answer, logged and
   // counted: what comes next is there. Fails with: missing (older than what is kept).
-  virtual io::Task<Result<std::vector<SharedBatch>>> read(std::uint64_t first, ReadLimits limits) = 0;
+  virtual io::Task<Result<std::vector<SharedBatch>>> read(std::uint64_t first,
+                                                          ReadLimits limits) = 0;
   // Headers only, from `first` on.
-  virtual io::Task<Result<std::vector<BatchSummary>>> summaries(std::uint64_t first, std::size_t limit) = 0;
+  virtual io::Task<Result<std::vector<BatchSummary>>> summaries(std::uint64_t first,
+                                                                std::size_t limit) = 0;
   // The first batch accepted at or after `time`; the head when there is none.
   virtual io::Task<Result<std::uint64_t>> batch_at(WallTime time) = 0;
   // Fails with: missing.
   virtual io::Task<Result<std::pair<SharedBatch, std::uint32_t>>> find(EventId event) = 0;
   virtual LogRange range() const = 0;  // any thread; never blocks
   // Calls `batch` on `loop` for each batch committed from now on, in order. Ends with the returned handle.
-  virtual std::shared_ptr<void> follow(io::Executor loop, std::function<void(SharedBatch)> batch) = 0;
+  virtual std::shared_ptr<void> follow(io::Executor loop,
+                                       std::function<void(SharedBatch)> batch) = 0;
   // Unlinks segments that are too old or too many (DESIGN 4, Retention); answers the range that is left.
   virtual io::Task<Result<LogRange>> retain(WallTime now) = 0;
 
@@ -215,14 +222,20 @@ class Store {
   virtual io::Task<Result<std::vector<StreamState>>> load_streams() = 0;
   // All of it in one commit.
   virtual io::Task<Result<void>> checkpoint(std::vector<StreamDelta> deltas) = 0;
-  virtual io::Task<Result<Page<Undelivered>>> undelivered(StreamId stream, std::string after, std::size_t limit) = 0;
-  virtual io::Task<Result<std::vector<LedgerMinute>>> ledger(StreamId stream, std::int64_t from_minute, std::int64_t to_minute) = 0;
+  virtual io::Task<Result<Page<Undelivered>>> undelivered(StreamId stream, std::string after,
+                                                          std::size_t limit) = 0;
+  virtual io::Task<Result<std::vector<LedgerMinute>>> ledger(StreamId stream,
+                                                             std::int64_t from_minute,
+                                                             std::int64_t to_minute) = 0;
 
   // ---- records
-  virtual io::Task<Result<void>> change(std::vector<RecordChange> changes) = 0;  // all or none. Fails with: conflict, missing
+  virtual io::Task<Result<void>> change(
+      std::vector<RecordChange> changes) = 0;  // all or none. Fails with: conflict, missing
   virtual io::Task<Result<std::vector<Record>>> records(std::string collection) = 0;  // by id
-  virtual io::Task<Result<Page<Record>>> newest_records(std::string collection, std::string after, std::size_t limit) = 0;  // by id, last first
-  virtual io::Task<Result<void>> add_dead_letters(std::vector<DeadLetter> letters) = 0;  // keeps the newest 10,000, at most 64 MiB
+  virtual io::Task<Result<Page<Record>>> newest_records(
+      std::string collection, std::string after, std::size_t limit) = 0;  // by id, last first
+  virtual io::Task<Result<void>> add_dead_letters(
+      std::vector<DeadLetter> letters) = 0;  // keeps the newest 10,000, at most 64 MiB
   virtual io::Task<Result<Page<DeadLetter>>> dead_letters(std::string after, std::size_t limit) = 0;
 
   // ---- attempts
