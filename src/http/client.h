@@ -32,6 +32,7 @@ struct Ask {
       head;  // extra header lines, each ended by CRLF, made once by the caller; never Host, Content-Length, Connection
   std::string_view body;
   Duration deadline = std::chrono::seconds(15);
+  std::size_t kept_body = 64 * 1024;  // bytes of the answer's body that are kept
 };
 
 enum class Trouble : std::uint8_t {
