@@ -1,0 +1,92 @@
+"""kill -9 under load, 50 times: what was accepted arrives, no event is tried more than four times, surplus deliveries are bounded."""
+import random
+import socket
+
+from harness import *
+
+KILLS = int(os.environ.get("MILLRACE_KILLS", "50"))
+WINDOW = 64  # sends under way, at most
+
+
+def listening_socket():
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(1024)
+    return listener
+
+
+def activated(data, listener, **more):
+    """Starts `serve` on a socket that outlives it, as systemd does."""
+    def hand_over():
+        os.dup2(listener.fileno(), 3)
+        os.set_inheritable(3, True)
+    launcher = ["/bin/sh", "-c", 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@"']
+    return Server(data, wrap=launcher, pass_fds=(3,) if listener.fileno() != 3 else (), preexec=hand_over, **more)
+
+
+def run(folder):
+    seed = int(os.environ.get("MILLRACE_SEED", "0")) or random.randrange(1, 1 << 30)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    listener = listening_socket()
+    environment = {"MILLRACE_DELIVERY_WINDOW": str(WINDOW)}
+    server = activated(folder / "data", listener, environment=environment).wait_ready()
+    rates = random.Random(seed + 1)
+    sink = Sink(answer=lambda d: 503 if rates.random() < 0.01 else 200, keep_bodies=False)
+    stream = server.add_stream(sink.url)
+    key, secret = server.add_access_key()
+
+    accepted, stop = {}, threading.Event()
+    failures = []
+
+    def produce(worker):
+        client = CanvasClient(server.host, server.port, key, secret)
+        number = 0
+        pause = threading.Event()
+        while not stop.is_set():
+            batch = [event(worker * 10_000_000 + number + i) for i in range(20)]
+            number += 20
+            stored = client.put([producer_form(*e) for e in batch], f"w{worker}-{number}")
+            for e, ok in zip(batch, stored):
+                if ok:
+                    accepted[e[1]] = True
+                else:
+                    failures.append(number)
+            pause.wait(0.01)
+
+    workers = [threading.Thread(target=produce, args=(w,)) for w in range(3)]
+    for worker in workers:
+        worker.start()
+    pause = threading.Event()
+    for _ in range(KILLS):
+        pause.wait(chance.uniform(0.02, 0.6))
+        server.kill()
+        server = activated(folder / "data", listener, environment=environment).wait_ready()
+    stop.set()
+    for worker in workers:
+        worker.join()
+
+    def settled():
+        health = server.health(stream["id"])
+        return health["waiting"] == health["retrying"] and health["in_flight"] == 0
+    wait_for("all but the retries delivered", settled, 120)
+    health = server.health(stream["id"])
+    deliveries = [d for d in sink.all()]
+    good = [d for d in deliveries if d["status"] == 200]
+    unique = {d["id"] for d in good}
+    retrying = health["retrying"]
+    print(f"accepted {len(accepted)}, lost at the producer {len(failures)}, delivered {len(unique)}, retrying {retrying}, "
+          f"surplus {len(good) - len(unique)}, kills {KILLS}")
+    assert len(accepted) > 20 * KILLS, "the load was too small to mean something"
+    # Events whose answer was lost may be stored as well, so that more than the accepted ones may arrive; fewer may not.
+    assert len(unique) + retrying >= len(accepted), (len(unique), retrying, len(accepted))
+    assert all(1 <= d["attempt"] <= 4 for d in deliveries)
+    # A checkpoint interval's worth of deliveries is what a kill can make anew, beside what was in flight.
+    per_kill = WINDOW + 400
+    assert len(good) - len(unique) <= KILLS * per_kill
+    assert server.stop() == 0
+
+
+if __name__ == "__main__":
+    story(run)
