@@ -2,6 +2,7 @@
 //   A KeyRing is immutable; rotation makes a new one. Time comes in as an argument.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,9 +26,13 @@ struct RingKey {
 // 00:00 UTC on the 30th, or on the last day of a shorter month: the first such moment after `time`.
 WallTime next_rotation(WallTime time);
 
+// "2026-11-21T19:05:12Z-3fa9"; `luck`: any 16 random bits, so that two nodes that make a key in one second do not name it alike.
+std::string make_kid(WallTime created_at, std::uint16_t luck);
+
 class KeyRing {
  public:
-  // `keys` in any order; at least one is active at `now`. Fails with: invalid.
+  // `keys` in any order, at least one not withdrawn, each kid once. A ring whose first key is active only later than `now` (a
+  // clock that went back) signs with that one. Fails with: invalid.
   static Result<KeyRing> make(std::vector<RingKey> keys);
 
   // The three that are published at `now`, in the order previous, current, next. Fewer only in a ring that has fewer.
@@ -37,6 +42,10 @@ class KeyRing {
   RingKey const* find(
       std::string_view kid) const;  // of all keys, also those that are published no more
   std::vector<RingKey> const& keys() const { return keys_; }
+
+  // True when no key is waiting to become current: a new one is due, active from next_rotation(now). A rotation that was missed
+  // (the node was down) is made up for once: the old next is current by then, whatever number of months has passed.
+  bool lacks_next(WallTime now) const;
 
   // The document of /jwks: {"keys":[…]}, members kty, e, n, alg, use, kid.
   std::string jwks(WallTime now) const;

@@ -26,6 +26,21 @@ struct AwsCredentials {
   std::string session_token;  // empty: none
 };
 
+// The steps of the signature, for tests against AWS's vectors and for people who look for a mistake.
+enum class PathForm {
+  as_sent,  // encoded once more, as it stands (every service but S3, path not normalised)
+  normalized,  // without "." and ".." and empty parts, then encoded once more: what every service but S3 wants
+  once,  // decoded and encoded: S3
+};
+// `signed_headers`: lower case, sorted; each value as in the request, trimmed, with runs of spaces made one.
+std::string canonical_request(AwsRequest const& request,
+                              std::vector<std::string> const& signed_headers,
+                              std::string_view payload_hash, PathForm path);
+// `stamp`: "20150830T123600Z"; `scope`: "20150830/us-east-1/service/aws4_request".
+std::string string_to_sign(std::string_view stamp, std::string_view scope,
+                           std::string_view canonical_request);
+std::string amz_stamp(WallTime time);  // "20150830T123600Z"
+
 // Headers to add to the request: x-amz-date, authorization, and x-amz-security-token with a session token. All of the
 // request's headers are signed (they must include host). `sign_once`: S3's single path encoding.
 std::vector<std::pair<std::string, std::string>> sign_v4(AwsRequest const& request,

@@ -1,7 +1,9 @@
 // A data stream: who gets which events, in which form, by which way. What a user edits; progress is elsewhere (store/store.h).
 //   A DataStream is always valid: it is made only by parse_new(), merged() and from_stored().
 #pragma once
+#include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <map>
 #include <optional>
 #include <string>
@@ -62,16 +64,29 @@ struct DataStream {
       std::string_view event_type) const;  // by name only; the account is the dispatcher's business
 };
 
+struct HeaderLimits {
+  static constexpr std::size_t count = 20;
+  static constexpr std::size_t bytes = 4096;  // names and values together
+};
+// Why a data stream may not have the request header `name` (any case); empty: it may. Ours and hop-by-hop ones are not a user's.
+std::string_view header_refusal(std::string_view name);
+
 // What the border needs to know that is not in the input.
 struct StreamRules {
   bool allow_plain_http = false;  // http:// URLs (allowed ranges are checked when connecting)
   bool allow_every_account = false;
+  bool allow_caliper = false;  // the format can be sent
+  bool allow_sqs = false;      // the method can be sent
+  bool allow_any_queue_name =
+      false;  // SQS queues whose name does not begin with canvas-live-events
 };
 
 // Reads the JSON of POST /api/v1/data_streams. Unknown fields are faults. Pure.
 std::expected<DataStream, std::vector<FieldFault>> parse_new(std::string_view json,
                                                              StreamRules rules);
-// Applies the JSON of PATCH (RFC 7396 merge) to a stream; read-only fields in it are faults.
+// Applies the JSON of PATCH (RFC 7396 merge) to a stream; read-only fields in it are faults. Secrets that the patch does not name
+// stay. Turning a stream from SQS to HTTPS drops what only SQS has. Id, state, version and times are left as they are: whoever
+// stores the result sets them. Pure.
 std::expected<DataStream, std::vector<FieldFault>> merged(DataStream const& stream,
                                                           std::string_view json, StreamRules rules);
 
