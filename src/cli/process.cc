@@ -1,0 +1,60 @@
+#include "cli/process.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <csignal>
+#include <cstdlib>
+#include <string_view>
+
+namespace millrace::cli {
+namespace {
+
+std::optional<long> number_in(char const* name) {
+  char const* const text = std::getenv(name);
+  if (text == nullptr) return std::nullopt;
+  std::string_view const view(text);
+  long value = 0;
+  auto const [end, error] = std::from_chars(view.data(), view.data() + view.size(), value);
+  if (error != std::errc() || end != view.data() + view.size()) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+std::uint64_t raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+  return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
+}
+
+void ignore_broken_pipes() { std::signal(SIGPIPE, SIG_IGN); }
+
+std::optional<int> take_handed_socket() {
+  constexpr int first = 3;  // systemd's sd_listen_fds(3)
+  auto const pid = number_in("LISTEN_PID");
+  auto const count = number_in("LISTEN_FDS");
+  ::unsetenv("LISTEN_PID");
+  ::unsetenv("LISTEN_FDS");
+  ::unsetenv("LISTEN_FDNAMES");
+  if (!pid || *pid != ::getpid() || !count || *count < 1) return std::nullopt;
+  ::fcntl(first, F_SETFD, FD_CLOEXEC);
+  return first;
+}
+
+std::map<std::string, std::string> environment_with(std::string const& prefix) {
+  std::map<std::string, std::string> found;
+  for (char** at = ::environ; at != nullptr && *at != nullptr; ++at) {
+    std::string_view const entry(*at);
+    auto const equals = entry.find('=');
+    if (equals != std::string_view::npos && entry.starts_with(prefix))
+      found.emplace(entry.substr(0, equals), entry.substr(equals + 1));
+  }
+  return found;
+}
+
+}  // namespace millrace::cli

@@ -1,0 +1,16 @@
+// The owner token that a new service begins with: it lies in `admin.token` in the data folder, for whoever may read the folder.
+#pragma once
+#include <string>
+
+#include "api/registry.h"
+#include "io/files.h"
+#include "store/store.h"
+
+namespace millrace::server {
+
+// Once in the life of a data folder. After a crash halfway through, the token that nobody has seen is revoked and another one made.
+// Answers whether it was made now. Fails with: io.
+io::Task<Result<bool>> make_first_token(store::Store& store, api::Registry& registry,
+                                        io::Files& files, std::string folder);
+
+}  // namespace millrace::server

@@ -1,0 +1,64 @@
+// The text of /metrics (INTERFACES.md, "Metrics"): what the rooms have counted, under the names that dashboards rely on.
+//   Bounds   An account or event type is whatever a producer says: past `max_event_types` distinct types (and `max_accounts`
+//            accounts) since the start, further ones are counted as "other".
+//   Threads  accepted() and streams() on one loop; text() on any.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/meters.h"
+#include "delivery/dispatcher.h"
+#include "ingest/ingest.h"
+#include "io/clock.h"
+#include "io/shared.h"
+#include "store/store.h"
+
+namespace millrace::server {
+
+struct StreamSample {
+  StreamId stream;
+  delivery::StreamStatus status;
+};
+
+struct MetricsParts {  // all outlive the Metrics
+  store::Store const& store;
+  Histogram const& commit_time;
+  delivery::Dispatcher const& dispatcher;
+  ingest::Ingest const& ingest;
+  std::function<std::size_t()> open_connections;  // any thread
+  io::Clock const& clock;
+  std::string region, version;  // of the node; region may be empty
+};
+
+class Metrics {
+ public:
+  static constexpr std::size_t max_event_types = 500;
+  static constexpr std::size_t max_accounts = 1000;
+
+  explicit Metrics(MetricsParts parts) : parts_(std::move(parts)) {}
+
+  void accepted(store::RecordBatch const& batch);  // each batch of the log, once
+  void streams(std::vector<StreamSample> samples) { streams_.set(std::move(samples)); }
+  std::shared_ptr<std::vector<StreamSample> const> streams() const { return streams_.get(); }
+
+  std::uint64_t accepted_events() const;
+  std::string text() const;  // Prometheus text format, version 0.0.4
+
+ private:
+  struct Accepted {
+    std::map<std::pair<std::string, std::string>, std::uint64_t> counts;  // by account, event type
+    std::set<std::string> types, accounts;
+    std::uint64_t total = 0;
+  };
+
+  MetricsParts parts_;
+  io::Locked<Accepted> accepted_;
+  io::Shared<std::vector<StreamSample>> streams_{std::vector<StreamSample>()};
+};
+
+}  // namespace millrace::server

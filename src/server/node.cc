@@ -1,0 +1,208 @@
+#include "server/node.h"
+
+#include "server/first_token.h"
+#include "server/master_key.h"
+#include "server/retention.h"
+#include "server/wiring.h"
+
+namespace millrace::server {
+
+Node::Node(NodeParts parts, NodeSettings settings)
+    : parts_(std::move(parts)), settings_(std::move(settings)), chores_(parts_.loop) {}
+Node::~Node() = default;
+
+io::Task<Result<std::unique_ptr<Node>>> Node::start(NodeParts parts, NodeSettings settings) {
+  auto node = std::make_unique<Node>(std::move(parts), std::move(settings));
+  auto const opened = co_await node->open();
+  if (opened) co_return node;
+  // What did open has threads and tasks, which must end in order. Its own failure would only hide the first one.
+  static_cast<void>(co_await node->stop());
+  co_return pass(opened);
+}
+
+// The start, in order. What comes later needs what came before; the doors open last.
+io::Task<Result<void>> Node::open() {
+  if (auto done = listen(); !done)
+    co_return done;  // a wrong address is told before the log is read; clients queue
+  if (auto done = open_store(); !done) co_return done;  // the folder, its lock, the log
+  if (auto done = co_await open_secrets(); !done)
+    co_return done;  // master key, signing keys, registry, first token
+  if (auto done = co_await open_delivery(); !done)
+    co_return done;  // guard, clients, transports, lanes
+  open_doors();      // ingest, api, metrics; then the first request
+  start_chores();    // key rotation, retention, health, samples
+  co_return Result<void>();
+}
+
+// The stop, in order. Ingest is the last to go: Canvas drops what it cannot hand over within seconds.
+io::Task<Result<void>> Node::stop() {
+  phase_ = Phase::stopping;
+  if (dispatcher_) co_await dispatcher_->stop(parts_.clock.now() + settings_.stop_time);
+  if (server_) {
+    server_->stop_accepting();
+    co_await server_->drain(parts_.clock.now() + settings_.ingest.hold + std::chrono::seconds(5));
+  }
+  if (keys_) co_await keys_->join();
+  chores_.cancel();
+  co_await chores_.join();
+  following_.reset();
+  if (!store_) co_return Result<void>();
+  co_return co_await store_->close();
+}
+
+Result<void> Node::listen() {
+  auto acceptor = settings_.socket ? parts_.network.adopt(parts_.loops.front(), *settings_.socket)
+                                   : parts_.network.listen(parts_.loops.front(), settings_.listen);
+  if (!acceptor) return pass(acceptor);
+  acceptor_ = std::move(*acceptor);
+  return {};
+}
+
+Result<void> Node::open_store() {
+  if (auto made = parts_.files.make_folders(settings_.store.folder); !made) return pass(made);
+  auto store =
+      store::open_folder(settings_.store, parts_.files, parts_.clock, parts_.random, parts_.log);
+  if (!store) return pass(store);
+  store_ = std::move(*store);
+  return {};
+}
+
+io::Task<Result<void>> Node::open_secrets() {
+  auto const& folder = settings_.store.folder;
+  auto sealer = co_await open_master_key(*store_, parts_.files, parts_.random, folder);
+  if (!sealer) co_return pass(sealer);
+  sealer_ = std::move(*sealer);
+
+  worker_ = io::thread_worker("keys", 10);
+  auto keys = co_await SigningKeys::open({.store = *store_,
+                                          .sealer = *sealer_,
+                                          .clock = parts_.clock,
+                                          .random = parts_.random,
+                                          .worker = *worker_,
+                                          .log = parts_.log});
+  if (!keys) co_return pass(keys);
+  keys_ = std::move(*keys);
+
+  auto registry = co_await api::Registry::open(*store_, *sealer_, parts_.clock, parts_.random);
+  if (!registry) co_return pass(registry);
+  registry_ = std::move(*registry);
+
+  auto const made = co_await make_first_token(*store_, *registry_, parts_.files, folder);
+  if (!made) co_return pass(made);
+  if (*made)
+    parts_.log.info("first start: the owner's token is in a file",
+                    {{"file", folder + "/admin.token"}});
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> Node::open_delivery() {
+  auto guard = http::Guard::make(settings_.allow);
+  if (!guard) co_return pass(guard);
+  guard_ = std::move(*guard);
+  for (auto const& loop : parts_.loops) {
+    auto client = http::make_client(loop, parts_.network, parts_.clock, *guard_, settings_.tls);
+    if (!client) co_return pass(client);
+    clients_.push_back(std::move(*client));
+    transports_.push_back(make_transports(*clients_.back(), *guard_, parts_.clock));
+  }
+
+  std::vector<model::DataStream> streams;
+  for (auto const& stream : registry_->streams()) streams.push_back(*stream);
+  auto dispatcher = co_await delivery::open_dispatcher({.store = *store_,
+                                                        .transports = transports_,
+                                                        .loops = parts_.loops,
+                                                        .keys = keys_->ring(),
+                                                        .clock = parts_.clock,
+                                                        .random = parts_.random,
+                                                        .log = parts_.log},
+                                                       settings_.delivery, std::move(streams));
+  if (!dispatcher) co_return pass(dispatcher);
+  dispatcher_ = std::move(*dispatcher);
+  co_return Result<void>();
+}
+
+void Node::open_doors() {
+  ingest_ = ingest::Ingest::make(
+      {.store = *store_, .credentials = *registry_, .clock = parts_.clock, .log = parts_.log},
+      settings_.ingest);
+  metrics_ = std::make_unique<Metrics>(
+      MetricsParts{.store = *store_,
+                   .commit_time = settings_.store.meters->commit_time,
+                   .dispatcher = *dispatcher_,
+                   .ingest = *ingest_,
+                   .open_connections =
+                       [this] {
+                         auto const* const server = serving_.load();
+                         return server != nullptr ? server->connections() : 0;
+                       },
+                   .clock = parts_.clock,
+                   .region = settings_.region,
+                   .version = settings_.version});
+  health_ = std::make_unique<Health>(*store_, parts_.clock, parts_.loops);
+  following_ = store_->follow(
+      parts_.loop, [this](store::SharedBatch const& batch) { metrics_->accepted(*batch); });
+  api_ = api::Api::make(
+      {.store = *store_,
+       .registry = *registry_,
+       .dispatcher = *dispatcher_,
+       .keys = keys_->ring(),
+       .clock = parts_.clock,
+       .random = parts_.random,
+       .log = parts_.log,
+       .metrics = [this] { return metrics_->text(); },
+       .not_ready = [this] { return not_ready(); },
+       .not_healthy = [this] { return health_->trouble(); },
+       .rotate_keys =
+           [this](std::optional<std::string> kid) { return keys_->rotate(std::move(kid)); },
+       .rules = {.allow_plain_http = guard_->allows_anything(), .allow_every_account = true}});
+  server_ = http::serve(
+      std::move(acceptor_), parts_.loops.front(), parts_.loops,
+      [this](http::ServerRequest request) { return route(std::move(request)); }, parts_.clock,
+      settings_.http);
+  serving_ = server_.get();
+  phase_ = Phase::ready;
+}
+
+void Node::start_chores() {
+  chores_.start(keys_->run());
+  chores_.start(keep_retention(*store_, parts_.clock, parts_.log));
+  chores_.start(health_->watch_loops());
+  chores_.start(health_->watch_store());
+  chores_.start(sample_streams());
+}
+
+// Which room answers what. The rest, the page and unknown paths included, is the control plane's.
+io::Task<http::ServerResponse> Node::route(http::ServerRequest request) {
+  if (request.header("x-amz-target") || (request.method == "POST" && request.path == "/"))
+    return ingest_->kinesis(std::move(request));
+  if (request.method == "POST" && request.path == "/api/v1/events")
+    return ingest_->events(std::move(request));
+  return api_->handle(std::move(request));
+}
+
+io::Task<void> Node::sample_streams() {
+  for (;;) {
+    std::vector<StreamSample> samples;
+    for (auto const& stream : registry_->streams()) {
+      auto status = co_await dispatcher_->status(stream->id);
+      if (status)
+        samples.push_back({stream->id, std::move(*status)});  // missing: deleted a moment ago
+    }
+    metrics_->streams(std::move(samples));
+    co_await parts_.clock.sleep_for(std::chrono::seconds(2));
+  }
+}
+
+std::string Node::not_ready() const {
+  switch (phase_.load()) {
+    case Phase::starting:
+      return "starting";
+    case Phase::ready:
+      return health_->trouble();
+    case Phase::stopping:
+      return "stopping";
+  }
+  return {};
+}
+
+}  // namespace millrace::server

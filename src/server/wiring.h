@@ -1,0 +1,16 @@
+// Which transports this program has. To add one: a file in transports/, a line in wiring.cc, a story in tests/e2e/.
+#pragma once
+#include <memory>
+
+#include "delivery/transport.h"
+#include "http/client.h"
+#include "http/guard.h"
+#include "io/clock.h"
+
+namespace millrace::server {
+
+// For one loop: `client` is that loop's. What is passed outlives the Transports.
+std::shared_ptr<delivery::Transports> make_transports(http::Client& client,
+                                                      http::Guard const& guard, io::Clock& clock);
+
+}  // namespace millrace::server
