@@ -1,5 +1,6 @@
 // HTTP/1.1, serving side: keep-alive, pipelining, limits. One handler gets whole requests.
 //   Threads  The acceptor's loop accepts; connections are spread over `loops`; the handler runs on the connection's loop.
+//   Handler  Returns an answer; what it throws becomes a 500. One request at a time for each connection, answers in order.
 //   Limits   Each is in ServerLimits; what exceeds one is answered (413, 431, 408, 503) and the connection closed.
 #pragma once
 #include <functional>
@@ -10,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "io/clock.h"
 #include "io/net.h"
 #include "io/task.h"
@@ -61,6 +63,13 @@ struct ServerLimits {
   Duration write_time = std::chrono::seconds(60);
 };
 
+// A certificate chain and its key, for serving https.
+class TlsServer;
+// Both PEM. TLS 1.2 and 1.3, ALPN "http/1.1". Fails with: missing, invalid (not PEM, or the key is of another certificate).
+Result<std::shared_ptr<TlsServer const>> make_tls_server(std::string const& certificate_file,
+                                                         std::string const& key_file);
+
+// Destroy it after drain() has ended, or when its loops run no more.
 class Server {
  public:
   virtual ~Server() = default;
@@ -72,9 +81,10 @@ class Server {
   virtual std::size_t connections() const = 0;  // any thread
 };
 
-// `loops`: where connections live, at least one; they must outlive the Server.
+// `loops`: where connections live, at least one; they must outlive the Server. `tls`: none serves plain http.
 std::unique_ptr<Server> serve(std::unique_ptr<io::Acceptor> acceptor, io::Executor accept_loop,
                               std::vector<io::Executor> loops, Handler handler, io::Clock& clock,
-                              ServerLimits limits = {});
+                              ServerLimits limits = {},
+                              std::shared_ptr<TlsServer const> tls = nullptr);
 
 }  // namespace millrace::http

@@ -1,0 +1,101 @@
+// TLS over a byte stream, without memory of its own between: OpenSSL's records are read from and written to the stream directly.
+#pragma once
+#include <openssl/ssl.h>
+
+#include <memory>
+#include <string>
+
+#include "base/error.h"
+#include "http/client.h"
+#include "http/server.h"
+#include "http/url.h"
+#include "io/net.h"
+
+namespace millrace::http {
+
+struct SslFree {
+  void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
+  void operator()(SSL* ssl) const { SSL_free(ssl); }
+  void operator()(SSL_SESSION* session) const { SSL_SESSION_free(session); }
+};
+using SslContext = std::unique_ptr<SSL_CTX, SslFree>;
+using SslSession = std::unique_ptr<SSL_SESSION, SslFree>;
+
+// How OpenSSL reaches a ByteStream. (Its own socket BIO would raise SIGPIPE.)
+struct BioMethodFree {
+  void operator()(BIO_METHOD* method) const { BIO_meth_free(method); }
+};
+using BioMethod = std::shared_ptr<BIO_METHOD>;
+BioMethod make_bio_method();
+
+class TlsServer {
+ public:
+  explicit TlsServer(SslContext context)
+      : context_(std::move(context)), method_(make_bio_method()) {}
+  SSL_CTX* context() const { return context_.get(); }
+  BioMethod const& method() const { return method_; }
+
+ private:
+  SslContext context_;
+  BioMethod method_;
+};
+
+// A byte stream whose bytes are encrypted. handshake() first; then as any ByteStream.
+class TlsStream final : public io::ByteStream {
+ public:
+  TlsStream(std::unique_ptr<io::ByteStream> below, SSL_CTX* context, BioMethod method);
+  ~TlsStream() override;
+
+  SSL* ssl() const { return ssl_.get(); }
+  // Fails with: unreachable, saying in a sentence why. Unwinds when cancelled; closing the stream ends it.
+  io::Task<Result<void>> handshake();
+  bool resumed() const;
+  std::string version() const;  // "TLSv1.3"
+
+  io::Moved try_read(std::span<std::byte> out) override;
+  io::Moved try_write(std::span<std::byte const> bytes) override;
+  io::Task<Result<void>> readable() override;
+  io::Task<Result<void>> writable() override;
+  void close() override;
+  void say_goodbye();  // tells the peer that no more comes
+  int descriptor() const override { return below_->descriptor(); }
+  io::Endpoint peer() const override { return below_->peer(); }
+
+ private:
+  friend class TlsClient;
+  io::Moved stopped(int result, int usual, bool& other_way);
+  Error handshake_error(int why);
+
+  BioMethod method_;
+  std::unique_ptr<io::ByteStream> below_;
+  std::unique_ptr<SSL, SslFree> ssl_;
+  std::string reason_;  // why the peer's certificate was refused
+  std::string expected_name_;
+  SslSession* session_ = nullptr;  // where the newest session goes
+  bool read_waits_for_write_ = false, write_waits_for_read_ = false, broken_ = false,
+       closed_ = false;
+};
+
+std::unique_ptr<TlsStream> tls_accepting(std::unique_ptr<io::ByteStream> below,
+                                         TlsServer const& server);
+
+// What all connections of a Client share: trust, settings.
+class TlsClient {
+ public:
+  // Fails with: invalid, missing (the CA file), io.
+  static Result<std::unique_ptr<TlsClient>> make(TlsSettings const& settings);
+  // Prepares a stream to the host of `url`: its name for SNI and verification. `session` (may hold none) is offered, and takes what
+  // the server gives; it must outlive the stream.
+  std::unique_ptr<TlsStream> connecting(std::unique_ptr<io::ByteStream> below, Url const& url,
+                                        SslSession& session) const;
+
+ private:
+  explicit TlsClient(SslContext context)
+      : context_(std::move(context)), method_(make_bio_method()) {}
+  static int verified(int good, X509_STORE_CTX* store);
+  static int new_session(SSL* ssl, SSL_SESSION* session);
+  SslContext context_;
+  BioMethod method_;
+};
+
+}  // namespace millrace::http
