@@ -1,0 +1,39 @@
+// Answers of the Kinesis door, byte for byte in AWS's form (wire facts: errors recorded in 1.3).
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "http/server.h"
+
+namespace millrace::ingest {
+
+inline constexpr std::string_view json_1_1 = "application/x-amz-json-1.1";
+
+// An error of the whole request. Written as {"__type":TYPE,"message":MESSAGE}; a SerializationException's key is "Message".
+struct AwsError {
+  int status = 400;
+  std::string type;
+  std::string message;  // empty: the key is left out
+};
+
+AwsError serialization_error(std::string message = {});
+
+// Violated constraints of one request; AWS tells at most ten at once.
+class Violations {
+ public:
+  // `value`: "null", or the text that gets quotes round it.
+  void add_null(std::string_view path);
+  void add(std::string_view value, std::string_view path, std::string_view constraint);
+  bool empty() const { return told_.empty(); }
+  AwsError error() const;
+
+ private:
+  std::vector<std::string> told_;
+};
+
+// `request_id`: goes into x-amzn-RequestId.
+http::ServerResponse aws_answer(std::string body, std::string const& request_id);
+http::ServerResponse aws_answer(AwsError const& error, std::string const& request_id);
+
+}  // namespace millrace::ingest

@@ -1,0 +1,42 @@
+// The JSON door, POST /api/v1/events: one event, an array of them, or NDJSON, with a producer's token.
+//   Answer   200 {"accepted":N,"rejected":[{"index":I,"error":"…"}]}: each event stands for itself. `index` counts from 0, blank
+//            lines left out. What makes the body as a whole unreadable is a 400, and nothing of it is stored.
+//   Repeats  Idempotency-Key (1 to 255 characters, 24 h, scoped to the token): stored once, answered alike; with another body: 422.
+//   Busy     The answer is held for a moment; then 503 with Retry-After.
+#pragma once
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "ingest/ingest.h"
+
+namespace millrace::ingest {
+
+struct EventsLimits {
+  static constexpr std::size_t body_bytes = 14 * 1024 * 1024;
+  static constexpr std::size_t events = 10'000;  // in a request
+  static constexpr std::size_t idempotency_key = 255;
+  static constexpr Duration hold =
+      std::chrono::seconds(2);  // or the setting, where that is shorter
+};
+
+class Events {
+ public:
+  Events(IngestParts const& parts, IngestSettings const& settings, RejectCounts& rejected);
+  io::Task<http::ServerResponse> handle(http::ServerRequest request);
+
+ private:
+  struct Sorted;
+
+  std::expected<model::Principal, http::ServerResponse> authenticate(
+      http::ServerRequest const& request) const;
+  static std::expected<Sorted, http::ServerResponse> sort(std::string_view body, bool lines,
+                                                          model::Principal const& who);
+
+  IngestParts const& parts_;
+  IngestSettings const& settings_;
+  RejectCounts& rejected_;
+};
+
+}  // namespace millrace::ingest

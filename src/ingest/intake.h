@@ -1,0 +1,58 @@
+// The border that both doors share: what is an event, whose it is, and how it gets into the store.
+#pragma once
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "ingest/ingest.h"
+#include "json/strict.h"
+#include "model/event_block.h"
+
+namespace millrace::ingest {
+
+// At most `bytes` of `text`, cut between UTF-8 characters.
+std::string_view cut(std::string_view text, std::size_t bytes);
+
+enum class Refusal : std::uint8_t { invalid, too_large, no_account, denied };
+
+struct Refused {
+  Refusal why;
+  std::string reason;  // for people; at most 300 bytes
+};
+
+// Sorts the events of one request into a block. One loop's, for one request: keeps a parser between its events.
+class Sorter {
+ public:
+  // `credential`: what the caller showed, as messages name it ("key", "token").
+  Sorter(model::Principal const& who, std::string_view credential)
+      : who_(who), credential_(credential) {}
+
+  // Adds the event that `text` is to the block, byte for byte; or says why not.
+  std::optional<Refused> add(std::string_view text);
+  model::EventBlock& block() { return block_; }
+
+ private:
+  bool may_send_for(std::string_view account);
+
+  model::Principal const& who_;
+  std::string_view credential_;
+  json::Parser parser_;
+  model::EventBlock block_;
+  std::string allowed_;  // the account that was last looked up and may be sent for
+};
+
+void count(RejectCounts& counts, Refusal why, std::uint64_t events = 1);
+
+// Appends. While the store is busy it is asked again, at growing intervals, for `hold` at most; then the answer is its busy.
+// `rebuild` makes the same block again; it is called once, and only after a first busy: the store keeps no block that it refuses,
+// and copying each one beforehand would cost every request what few need.
+// What is referred to outlives the Task.
+io::Task<Result<store::Appended>> append_held(IngestParts const& parts, model::EventBlock block,
+                                              std::function<model::EventBlock()> rebuild,
+                                              std::optional<store::RepeatKey> repeat,
+                                              Duration hold);
+
+}  // namespace millrace::ingest
