@@ -75,14 +75,13 @@ std::vector<RingKey const*> KeyRing::published(WallTime now) const {
 }
 
 RingKey const& KeyRing::key_for(WallTime accepted, WallTime now) const {
-  auto const good = usable(keys_, now);
-  auto const* const then = good[current_of(good, accepted)];
+  auto const good = usable(keys_, now), good_then = usable(keys_, accepted);
   auto const* const current = good[current_of(good, now)];
+  auto const* const then = good_then[current_of(good_then, accepted)];
+  // Accepted before the ring's first key was active, or by a clock that is ahead of ours.
+  if (then->active_from > accepted || then->active_from > now) return *current;
   auto const tomorrow = around(good, now + guard_before_unpublished);
-  // Accepted before the ring's first key was active: it never signed then.
-  if (then->active_from > accepted || std::ranges::find(tomorrow, then) == tomorrow.end())
-    return *current;
-  return then->active_from > now ? *current : *then;
+  return std::ranges::find(tomorrow, then) == tomorrow.end() ? *current : *then;
 }
 
 RingKey const* KeyRing::find(std::string_view kid) const {
