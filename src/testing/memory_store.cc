@@ -125,6 +125,7 @@ struct MemoryStore::State {
   bool held = false;
   std::vector<io::Resolver<bool>> waiting;
   bool closed = false;
+  std::optional<std::uint64_t> doomed_to;  // the first batch that the last doomed() did not name
 
   std::uint64_t oldest() const { return next - log.size(); }
 };
@@ -370,11 +371,28 @@ std::shared_ptr<void> MemoryStore::follow(io::Executor loop,
   return follower;
 }
 
+io::Task<Result<std::vector<store::BatchSummary>>> MemoryStore::doomed(WallTime now) {
+  co_await turn();
+  co_return state_->with([&](State& s) {
+    auto const oldest_kept = now - std::chrono::duration_cast<WallTime::duration>(settings_.keep);
+    std::vector<store::BatchSummary> going;
+    auto bytes = s.bytes;
+    for (auto const& batch : s.log) {
+      if (batch->accepted_at >= oldest_kept && bytes <= settings_.keep_bytes) break;
+      bytes -= batch->events.payload_bytes();
+      going.push_back({batch->number, batch->accepted_at, batch->events.kinds()});
+    }
+    s.doomed_to = s.oldest() + going.size();
+    return Result<std::vector<store::BatchSummary>>(std::move(going));
+  });
+}
+
 io::Task<Result<LogRange>> MemoryStore::retain(WallTime now) {
   co_await turn();
   state_->with([&](State& s) {
     auto const oldest_kept = now - std::chrono::duration_cast<WallTime::duration>(settings_.keep);
-    while (!s.log.empty() &&
+    auto const end = std::exchange(s.doomed_to, std::nullopt).value_or(s.next);
+    while (!s.log.empty() && s.oldest() < end &&
            (s.log.front()->accepted_at < oldest_kept || s.bytes > settings_.keep_bytes)) {
       s.bytes -= s.log.front()->events.payload_bytes();
       s.log.pop_front();

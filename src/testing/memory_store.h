@@ -63,6 +63,7 @@ class MemoryStore final : public store::Store {
   store::LogRange range() const override;
   std::shared_ptr<void> follow(io::Executor loop,
                                std::function<void(store::SharedBatch)> batch) override;
+  io::Task<Result<std::vector<store::BatchSummary>>> doomed(WallTime now) override;
   io::Task<Result<store::LogRange>> retain(WallTime now) override;
   io::Task<Result<std::vector<store::StreamState>>> load_streams() override;
   io::Task<Result<void>> checkpoint(std::vector<store::StreamDelta> deltas) override;

@@ -104,8 +104,13 @@ TEST_F(MemoryStoreTest, checkpoints_streams) {
   StreamDelta delta;
   delta.stream = id;
   delta.progress.cursor = {3, 0};
-  delta.retries.push_back({.at = {1, 0}});
-  delta.ledger.push_back({.minute = 5, .delivered = 2});
+  Retry retry;
+  retry.at = {1, 0};
+  delta.retries.push_back(retry);
+  LedgerMinute minute;
+  minute.minute = 5;
+  minute.delivered = 2;
+  delta.ledger.push_back(minute);
   EXPECT_TRUE(sim.run(store.checkpoint({delta})));
   delta.retries.clear();
   delta.retries_ended.push_back({1, 0});
