@@ -1,0 +1,171 @@
+// `millrace attempts STREAM_ID`: what was tried, and how it went.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "cli/client.h"
+#include "cli/commands.h"
+#include "cli/table.h"
+
+namespace millrace::cli {
+namespace {
+
+constexpr Duration look_again = std::chrono::seconds(1);
+constexpr std::size_t remembered = 20'000;
+
+struct Attempts {
+  Reach reach;
+  std::string stream, outcome, event_type, since;
+  std::size_t limit = 50;
+  bool follow = false;
+};
+
+// A time, or a span before now ("10min").
+Result<std::string> time_of(std::string const& text, WallTime now) {
+  if (auto const span = parse_duration(text)) return iso_ms(now - *span);
+  auto const time = parse_time(text);
+  if (!time)
+    return fail(
+        Fault::invalid,
+        fmt::format(
+            "--since: '{}' is neither a time like 2026-11-21T19:05:12Z nor a span like 10min",
+            harmless(text)));
+  return iso_ms(*time);
+}
+
+std::string query_of(Attempts const& args, std::string const& since) {
+  std::string query;
+  auto const put = [&query](std::string_view key, std::string const& value) {
+    if (!value.empty())
+      query += fmt::format("{}{}={}", query.empty() ? '?' : '&', key, percent(value));
+  };
+  put("outcome", args.outcome);
+  put("event_type", args.event_type);
+  put("since", since);
+  return query;
+}
+
+std::vector<std::string> cells_of(boost::json::object const& attempt) {
+  auto verdict = shown(attempt, "outcome");
+  if (auto const failure = shown(attempt, "class"); !failure.empty())
+    verdict += " (" + failure + ")";
+  auto run = shown(attempt, "run");
+  if (shown(attempt, "kind") == "probe") run += " probe";
+  return {shown(attempt, "at"),         shown(attempt, "event_id"),
+          shown(attempt, "event_type"), run,
+          shown(attempt, "attempt"),    verdict,
+          shown(attempt, "status"),     shown(attempt, "duration_ms")};
+}
+
+// What tells one attempt from another.
+std::string mark_of(boost::json::object const& attempt) {
+  return fmt::format("{} {} {} {}", shown(attempt, "event_id"), shown(attempt, "at"),
+                     shown(attempt, "attempt"), shown(attempt, "run"));
+}
+
+class Follower {
+ public:
+  explicit Follower(Attempts const& args) : args_(args) {}
+  // Ends only when the server does not answer any more, or the user interrupts.
+  Exit run(ServerClient& server, HttpDesk& waits, std::string since) {
+    for (;;) {
+      auto items = server.items(fmt::format("/api/v1/data_streams/{}/attempts{}",
+                                            percent(args_.stream), query_of(args_, since)));
+      if (!items) return give_up(items.error());
+      // They come newest first; people read downwards.
+      std::ranges::reverse(*items);
+      for (auto const& item : *items) {
+        if (!item.is_object()) continue;
+        auto const& attempt = item.get_object();
+        if (!seen_.insert(mark_of(attempt)).second) continue;
+        print(attempt);
+        if (auto const at = shown(attempt, "at"); at > since) since = at;
+      }
+      std::fflush(stdout);
+      if (seen_.size() > remembered) {
+        // The page just read holds all that the next one can repeat.
+        seen_.clear();
+        for (auto const& item : *items)
+          if (item.is_object()) seen_.insert(mark_of(item.get_object()));
+      }
+      waits.sleep(look_again);
+    }
+  }
+
+ private:
+  void print(boost::json::object const& attempt) const {
+    if (args_.reach.json)
+      print_json(attempt);
+    else
+      fmt::print("{}\n", fmt::join(cells_of(attempt), "  "));
+  }
+  Attempts const& args_;
+  std::unordered_set<std::string> seen_;
+};
+
+Exit run(Attempts const& args) {
+  auto waits = HttpDesk::open();
+  if (!waits) return give_up(waits.error());
+  std::string since;
+  if (!args.since.empty()) {
+    auto const time = time_of(args.since, (*waits)->clock().wall());
+    if (!time) return give_up(time.error());
+    since = *time;
+  }
+  auto server = ServerClient::open(args.reach);
+  if (!server) return give_up(server.error());
+  if (args.follow) {
+    if (since.empty()) since = iso_ms((*waits)->clock().wall() - std::chrono::minutes(1));
+    return Follower(args).run(*server, **waits, since);
+  }
+  auto const items = server->items(fmt::format("/api/v1/data_streams/{}/attempts{}",
+                                               percent(args.stream), query_of(args, since)),
+                                   args.limit);
+  if (!items) return give_up(items.error());
+  if (args.reach.json)
+    return print_json(boost::json::object{{"items", *items}, {"next", nullptr}}), Exit::done;
+  Table table({"AT", "EVENT", "TYPE", "RUN", "TRY", "OUTCOME", "STATUS", "MS"});
+  for (auto const& item : *items)
+    if (item.is_object()) table.row(cells_of(item.get_object()));
+  if (table.empty())
+    fmt::print("No attempts{}.\n", query_of(args, since).empty() ? " yet" : " that fit");
+  else
+    table.print();
+  return Exit::done;
+}
+
+}  // namespace
+
+Command attempts_command() {
+  return {
+      .name = "attempts",
+      .summary = "Show what was tried for a data stream, newest first",
+      .group = Group::look,
+      .examples =
+          "  millrace attempts STREAM_ID --outcome failed --since 1h\n"
+          "  millrace attempts STREAM_ID --follow",
+      .add = [](CLI::App& app) -> std::function<Exit()> {
+        auto const args = std::make_shared<Attempts>();
+        app.add_option("STREAM_ID", args->stream, "Id of the data stream")->required();
+        app.add_option("--outcome", args->outcome, "Only those: delivered or failed")
+            ->check(CLI::IsMember({"delivered", "failed"}));
+        app.add_option("--event-type", args->event_type, "Only this event type")->type_name("NAME");
+        app.add_option("--since", args->since,
+                       "Only from this time on, or from a span ago (10min, 24h)")
+            ->type_name("TIME");
+        app.add_option("--limit", args->limit, "How many at most [50]")
+            ->check(CLI::Range(1, 100'000))
+            ->type_name("N");
+        app.add_flag("--follow,-f", args->follow, "Go on showing new ones as they come");
+        add_reach(app, args->reach);
+        return [args] { return run(*args); };
+      }};
+}
+
+}  // namespace millrace::cli

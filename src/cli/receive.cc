@@ -1,0 +1,236 @@
+// `millrace receive https`: a receiver of deliveries, from flags to files, until a signal.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <utility>
+
+#include "cli/client.h"
+#include "cli/commands.h"
+#include "cli/process.h"
+#include "http/guard.h"
+#include "http/server.h"
+#include "io/worker.h"
+#include "receive/folder_store.h"
+#include "receive/receiver.h"
+
+namespace millrace::cli {
+namespace {
+
+constexpr Duration drain_time = std::chrono::seconds(15);
+
+struct Receive {
+  std::string listen = "127.0.0.1:8081";
+  std::string jwks, layout = "rolling", roll_time = "5min", tls_cert, tls_key;
+  receive::FolderSettings store;
+  receive::ReceiverSettings settings;
+  std::uint64_t roll_mib = 64;
+  bool verbose = false;
+  std::function<Exit()> chosen;
+};
+
+struct Parts {  // what a running receiver consists of
+  Receive const& args;
+  boost::asio::io_context& context;
+  io::SystemClock& clock;
+  io::Network& network;
+  Log& log;
+  receive::EventStore& store;
+  receive::JwksSource* keys;
+  std::shared_ptr<http::TlsServer const> tls;
+  std::optional<int> handed_socket;
+  Exit exit = Exit::done;
+};
+
+bool is_url(std::string const& text) {
+  return text.starts_with("https://") || text.starts_with("http://");
+}
+
+Result<std::unique_ptr<io::Acceptor>> listen_at(Parts& parts) {
+  if (parts.handed_socket)
+    return parts.network.adopt(parts.context.get_executor(), *parts.handed_socket);
+  auto const at = io::parse_endpoint(parts.args.listen);
+  if (!at) return pass(at);
+  return parts.network.listen(parts.context.get_executor(), *at);
+}
+
+// Until a signal; then no new connection, what is under way ends, and all files are made.
+io::Task<void> live(Parts& parts) {
+  auto const loop = parts.context.get_executor();
+  if (parts.keys != nullptr && !is_url(parts.args.jwks)) {
+    // A URL may not be up yet; a file that is not there will not come.
+    if (auto const read = co_await parts.keys->refresh(); !read) {
+      complain(fmt::format("--jwks: {}", read.error().what));
+      parts.exit = Exit::failed;
+      co_return;
+    }
+  }
+  boost::asio::signal_set signals(loop, SIGTERM, SIGINT);
+  auto acceptor = listen_at(parts);
+  if (!acceptor) {
+    parts.exit = failed(acceptor.error());
+    co_return;
+  }
+  receive::Receiver receiver({parts.store, parts.keys, parts.clock, parts.log},
+                             parts.args.settings);
+  http::ServerLimits limits;
+  limits.body_bytes = 4 * 1024 * 1024;  // a signed event of 1 MiB is 1.4 MiB
+  limits.bodies_in_memory = 128 * 1024 * 1024;
+  auto const server = http::serve(
+      std::move(*acceptor), loop, {loop},
+      [&receiver](http::ServerRequest request) { return receiver.handle(std::move(request)); },
+      parts.clock, limits, parts.tls);
+  io::TaskScope keepers(loop);
+  keepers.start(parts.store.keep());
+  if (parts.keys != nullptr) keepers.start(parts.keys->keep());
+  fmt::print("listening on {}://{}\n", parts.tls ? "https" : "http", io::text_of(server->local()));
+  std::fflush(stdout);
+
+  static_cast<void>(co_await signals.async_wait(io::op));
+  server->stop_accepting();
+  co_await server->drain(parts.clock.now() + drain_time);
+  keepers.cancel();
+  co_await keepers.join();
+  auto const closed = co_await parts.store.close();
+  auto const counts = parts.store.counts();
+  parts.log.info("receiver stopped", {{"stored", counts.stored}, {"repeats", counts.repeats}});
+  if (!closed) {
+    complain(fmt::format("{}; what came is safe in the spool, and filed at the next start",
+                         closed.error().what));
+    parts.exit = Exit::failed;
+  }
+}
+
+Exit run(Receive& args) {
+  auto const roll_time = parse_duration(args.roll_time);
+  if (!roll_time || *roll_time < std::chrono::seconds(1))
+    return complain("--roll-time: is not a span of at least a second, like 30s or 5min"),
+           Exit::usage;
+  if (args.jwks.empty() && !args.settings.allow_unsigned)
+    return complain(
+               "--jwks: is needed to verify events; or take unsigned ones with --allow-unsigned"),
+           Exit::usage;
+  if (args.tls_cert.empty() != args.tls_key.empty())
+    return complain("--tls-cert and --tls-key: give both or none"), Exit::usage;
+  args.store.roll_time = *roll_time;
+  args.store.roll_bytes = args.roll_mib * 1024 * 1024;
+  args.store.layout =
+      args.layout == "per-event" ? receive::Layout::per_event : receive::Layout::rolling;
+
+  ignore_broken_pipes();
+  raise_descriptor_limit();
+  auto const handed = take_handed_socket();
+  boost::asio::io_context context{1};
+  io::SystemNetwork network;
+  io::SystemClock clock;
+  io::SystemRandom random;
+  io::DiskFiles files;
+  auto const log = stderr_log(args.verbose ? LogLevel::debug : LogLevel::info);
+
+  std::shared_ptr<http::TlsServer const> tls;
+  if (!args.tls_cert.empty()) {
+    auto made = http::make_tls_server(args.tls_cert, args.tls_key);
+    if (!made) return failed(made.error());
+    tls = std::move(*made);
+  }
+  auto store = receive::open_folder_store(
+      {files, clock, random, *log,
+       [](Error const& error) {
+         complain(
+             fmt::format("{}; stopping, as what is on disk is not known any more", error.what));
+         ::_exit(static_cast<int>(Exit::failed));
+       }},
+      args.store);
+  if (!store) return failed(store.error());
+
+  // The operator names the JWKS: any address is fine.
+  auto const guard = http::Guard::make({"0.0.0.0/0", "::/0"});
+  if (!guard) return failed(guard.error());
+  auto client = http::make_client(context.get_executor(), network, clock, *guard, {});
+  if (!client) return failed(client.error());
+  std::optional<receive::JwksSource> keys;
+  if (is_url(args.jwks)) {
+    auto url = http::parse_url(args.jwks);
+    if (!url) return complain(fmt::format("--jwks: {}", url.error().what)), Exit::usage;
+    keys.emplace(context.get_executor(), clock, *log,
+                 receive::jwks_from_url(**client, std::move(*url)));
+  } else if (!args.jwks.empty()) {
+    keys.emplace(context.get_executor(), clock, *log, receive::jwks_from_file(files, args.jwks));
+  }
+
+  Parts parts{args,           context, clock, network, *log, **store, keys ? &*keys : nullptr,
+              std::move(tls), handed};
+  {
+    io::TaskScope scope(context.get_executor());
+    scope.start(live(parts));
+    while (scope.running() > 0) context.run_one();
+  }
+  client->reset();
+  context.restart();
+  context.poll();
+  return parts.exit;
+}
+
+void add_https(CLI::App& app, Receive& args) {
+  app.add_option("--listen", args.listen,
+                 "Address to listen on; port 0 picks a free one [127.0.0.1:8081]")
+      ->type_name("ADDR:PORT");
+  app.add_option("--jwks", args.jwks, "Where the public keys are, to verify signed events with")
+      ->type_name("URL|FILE");
+  app.add_option("--store", args.store.url, "Where events are kept: file:///path")
+      ->type_name("URL")
+      ->required();
+  app.add_option(
+         "--layout", args.layout,
+         "rolling (default): compressed files by date and event type; per-event: a file each")
+      ->check(CLI::IsMember({"per-event", "rolling"}));
+  app.add_option("--issuer", args.settings.issuer,
+                 "What claim iss must be [" + args.settings.issuer + "]; empty: anything")
+      ->type_name("ISS");
+  app.add_flag("--allow-unsigned", args.settings.allow_unsigned,
+               "Take events that are plain JSON too");
+  app.add_flag("--with-envelope", args.settings.with_envelope,
+               "Keep beside each event when and how it came");
+  app.add_option("--spool", args.store.spool,
+                 "Folder where rolling events are safe before their files [.spool in the store]")
+      ->type_name("DIR");
+  app.add_option("--roll-time", args.roll_time, "Rolling files are closed after this time [5min]")
+      ->type_name("SPAN");
+  app.add_option("--roll-size", args.roll_mib, "… or at this size [64]")
+      ->type_name("MIB")
+      ->check(CLI::Range(1, 512));
+  app.add_option("--tls-cert", args.tls_cert, "Serve https: certificate chain, PEM")
+      ->type_name("FILE");
+  app.add_option("--tls-key", args.tls_key, "Its private key, PEM")->type_name("FILE");
+  app.add_flag("--verbose", args.verbose, "Log each event too");
+}
+
+}  // namespace
+
+Command receive_command() {
+  return {
+      .name = "receive",
+      .summary = "Take deliveries in: verify them, drop repeats, write files",
+      .group = Group::send,
+      .examples =
+          "  millrace receive https --listen 0.0.0.0:8081 --jwks https://millrace.example.edu/jwks "
+          "\\\n"
+          "      --store file:///var/lib/events\n"
+          "  millrace receive https --jwks jwks.json --store file:///tmp/events --layout per-event",
+      .add = [](CLI::App& app) -> std::function<Exit()> {
+        auto const args = std::make_shared<Receive>();
+        app.require_subcommand(1);
+        auto* const https =
+            app.add_subcommand("https", "Take deliveries in over HTTPS, or HTTP behind a proxy");
+        add_https(*https, *args);
+        https->callback([state = args.get()] { state->chosen = [state] { return run(*state); }; });
+        return [args] { return args->chosen(); };
+      }};
+}
+
+}  // namespace millrace::cli
