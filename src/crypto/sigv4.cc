@@ -131,9 +131,14 @@ void append_collapsed(std::string& out, std::string_view value) {
   }
 }
 
+std::string_view trimmed(std::string_view text) {
+  auto const first = std::min(text.find_first_not_of(" \t"), text.size());
+  return text.substr(first, text.find_last_not_of(" \t") + 1 - first);
+}
+
 std::optional<std::string_view> header(AwsRequest const& request, std::string_view name) {
   for (auto const& [key, value] : request.headers)
-    if (same_name(key, name)) return value;
+    if (same_name(key, name)) return trimmed(value);
   return std::nullopt;
 }
 

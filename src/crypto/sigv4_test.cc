@@ -110,7 +110,7 @@ TEST(CanonicalRequest, follows_the_rules_for_queries_and_headers) {
 }
 
 // A PutRecords as the AWS SDK for Ruby forms it; its signature was computed apart from this code (Python's hmac).
-struct VerifyV4 : testing::Test {
+struct SignedRequest {
   std::string body =
       R"({"StreamName":"live-events","Records":[{"Data":"eyJ9","PartitionKey":"7"}]})";
   std::string authorization =
@@ -154,6 +154,8 @@ struct VerifyV4 : testing::Test {
   }
 };
 
+struct VerifyV4 : testing::Test, SignedRequest {};
+
 TEST_F(VerifyV4, accepts_a_good_signature) {
   auto const verified = verify(now);
 
@@ -181,20 +183,20 @@ TEST_F(VerifyV4, allows_five_minutes_of_skew) {
 TEST_F(VerifyV4, notices_every_change_of_what_is_signed) {
   EXPECT_NE(refusal().message, "");
   {
-    auto other = *this;
+    SignedRequest other = *this;
     other.body += ' ';
     EXPECT_EQ(other.refusal().trouble, SignatureTrouble::mismatch);
   }
   for (auto const* const name :
        {"Content-Type", "Amz-Sdk-Invocation-Id", "X-Amz-Target", "Host", "X-Amz-Content-Sha256"}) {
-    auto other = *this;
+    SignedRequest other = *this;
     other.set(name, "changed");
     EXPECT_EQ(other.refusal().trouble, SignatureTrouble::mismatch) << name;
     EXPECT_THAT(other.refusal().message,
                 StartsWith("The request signature we calculated does not match"))
         << name;
   }
-  auto other = *this;
+  SignedRequest other = *this;
   other.headers.emplace_back("Host", "another.example.edu");
   EXPECT_EQ(other.refusal().trouble, SignatureTrouble::mismatch);
 }
@@ -225,13 +227,13 @@ TEST_F(VerifyV4, wants_what_decides_to_be_signed) {
 
 TEST_F(VerifyV4, words_its_refusals_as_aws_does) {
   {
-    auto other = *this;
+    SignedRequest other = *this;
     other.authorization.clear();
     EXPECT_EQ(other.refusal().trouble, SignatureTrouble::missing);
     EXPECT_EQ(other.refusal().message, "Missing Authentication Token");
   }
   {
-    auto other = *this;
+    SignedRequest other = *this;
     other.authorization = "AWS4-HMAC-SHA256 foo";
     EXPECT_EQ(other.refusal().trouble, SignatureTrouble::incomplete);
     EXPECT_EQ(other.refusal().message,
@@ -241,7 +243,7 @@ TEST_F(VerifyV4, words_its_refusals_as_aws_does) {
               "Authorization=AWS4-HMAC-SHA256 foo");
   }
   {
-    auto other = *this;
+    SignedRequest other = *this;
     other.drop("X-Amz-Date");
     EXPECT_EQ(other.refusal().trouble, SignatureTrouble::incomplete);
     EXPECT_THAT(other.refusal().message,
@@ -249,14 +251,14 @@ TEST_F(VerifyV4, words_its_refusals_as_aws_does) {
                            "'Date' header. Authorization=AWS4"));
   }
   {
-    auto other = *this;
+    SignedRequest other = *this;
     other.set("X-Amz-Date", "yesterday");
     EXPECT_EQ(other.refusal().trouble, SignatureTrouble::incomplete);
     EXPECT_THAT(other.refusal().message,
                 StartsWith("Date must be in ISO-8601 'basic format'. Got 'yesterday'"));
   }
   {
-    auto other = *this;
+    SignedRequest other = *this;
     other.authorization.replace(other.authorization.find("AKIA"), 4, "AKIB");
     EXPECT_EQ(other.refusal().trouble, SignatureTrouble::unknown_key);
     EXPECT_EQ(other.refusal().message, "The security token included in the request is invalid.");
@@ -264,7 +266,7 @@ TEST_F(VerifyV4, words_its_refusals_as_aws_does) {
   for (auto const* const scope :
        {"/20261121/eu-central-1/kinesis/aws3_request", "/20261121/kinesis/aws4_request",
         "//20261121/eu-central-1/kinesis/aws4_request"}) {
-    auto other = *this;
+    SignedRequest other = *this;
     other.authorization.replace(
         other.authorization.find("/2026"),
         std::string_view("/20261121/eu-central-1/kinesis/aws4_request").size(), scope);
@@ -272,7 +274,7 @@ TEST_F(VerifyV4, words_its_refusals_as_aws_does) {
     EXPECT_THAT(other.refusal().message,
                 StartsWith("Credential must have exactly 5 slash-delimited elements"));
   }
-  auto other = *this;
+  SignedRequest other = *this;
   other.authorization.replace(other.authorization.find("20261121"), 8, "20261122");
   EXPECT_THAT(other.refusal().message, HasSubstr("'20261122' != '20261121'"));
 }
@@ -280,7 +282,7 @@ TEST_F(VerifyV4, words_its_refusals_as_aws_does) {
 TEST_F(VerifyV4, refuses_other_schemes) {
   for (auto const* const text : {"Basic Zm9v", "AWS4-HMAC-SHA256X Credential=a",
                                  "AWS4-ECDSA-P256-SHA256 Credential=a", "x"}) {
-    auto other = *this;
+    SignedRequest other = *this;
     other.authorization = text;
     EXPECT_EQ(other.refusal().trouble, SignatureTrouble::incomplete) << text;
   }
