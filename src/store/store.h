@@ -215,6 +215,8 @@ class Store {
   // Calls `batch` on `loop` for each batch committed from now on, in order. Ends with the returned handle.
   virtual std::shared_ptr<void> follow(io::Executor loop,
                                        std::function<void(SharedBatch)> batch) = 0;
+  // The headers of what the next retain() will unlink, so that its loss can be counted first. That retain() unlinks no more than this.
+  virtual io::Task<Result<std::vector<BatchSummary>>> doomed(WallTime now) = 0;
   // Unlinks segments that are too old or too many (DESIGN 4, Retention); answers the range that is left.
   virtual io::Task<Result<LogRange>> retain(WallTime now) = 0;
 

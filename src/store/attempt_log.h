@@ -1,0 +1,54 @@
+// What was tried, for people to look at: blocks of attempts, zstd, in files by time (`attempts-<ms of the first>.db`).
+//   Threads  add() from any; all else on the attempts worker.
+#pragma once
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "io/shared.h"
+#include "store/database.h"
+#include "store/folder.h"
+
+namespace millrace::store {
+
+class AttemptLog {
+ public:
+  explicit AttemptLog(Folder& folder) : folder_(folder) {}
+
+  Result<void> open();
+  Result<void> close();
+  // True: a block is full, or its first attempt has waited long enough; call flush().
+  bool add(model::Attempt attempt);
+  bool is_due() const;
+  void flush();  // what fails is logged, dropped and counted
+  Result<Page<model::Attempt>> query(AttemptQuery const& query);
+  Result<void> retain(WallTime now);
+
+ private:
+  struct Queue {
+    std::vector<model::Attempt> attempts;
+    std::size_t bytes = 0;
+    SteadyTime since{};
+    bool asked = false;  // somebody was told to flush
+  };
+  struct File {
+    std::string path;
+    std::uint64_t bytes = 0;
+    std::unique_ptr<Database> database;
+  };
+  struct Search;
+
+  Result<void> write(std::vector<model::Attempt> const& attempts);
+  Result<Database*> writer();
+  Result<Database*> opened(File& file);
+  Result<bool> search_file(std::uint64_t start, File& file, Search& search);
+  bool due(Queue const& queue) const;
+
+  Folder& folder_;
+  io::Locked<Queue> queue_;
+  std::map<std::uint64_t, File> files_;  // by the milliseconds in the name; the last one is written
+};
+
+}  // namespace millrace::store

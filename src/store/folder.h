@@ -1,0 +1,34 @@
+// What all parts of a folder's store use.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "store/open.h"
+#include "store/sqlite_vfs.h"
+
+namespace millrace::store {
+
+struct Folder {
+  Folder(FolderSettings with, io::Files& on, io::Clock& by, io::Random& chance, Log& to)
+      : settings(std::move(with)),
+        files(on),
+        clock(by),
+        random(chance),
+        log(to),
+        vfs(on, settings.fatal) {}
+
+  std::string path(std::string_view name) const {
+    return settings.folder + "/" + std::string(name);
+  }
+  StoreMeters& meters() const { return *settings.meters; }
+
+  FolderSettings settings;
+  io::Files& files;
+  io::Clock& clock;
+  io::Random& random;
+  Log& log;
+  SqliteVfs vfs;
+  std::unique_ptr<io::File> lock;  // while it is open no other process uses the folder
+};
+
+}  // namespace millrace::store

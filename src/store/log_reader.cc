@@ -1,0 +1,314 @@
+#include "store/log_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "store/batch_format.h"
+
+namespace millrace::store {
+namespace {
+
+constexpr std::size_t most_open = 8;
+constexpr std::size_t most_told = 100'000;
+
+constexpr std::string_view sql_time =
+    "SELECT number, accepted_ms FROM batches WHERE number >= ?1 ORDER BY number LIMIT 1";
+constexpr std::string_view sql_header =
+    "SELECT number, accepted_ms, header FROM batches WHERE number >= ?1 ORDER BY number LIMIT 1";
+constexpr std::string_view sql_all =
+    "SELECT number, accepted_ms, header, body FROM batches WHERE number >= ?1 ORDER BY number "
+    "LIMIT 1";
+
+}  // namespace
+
+LogReader::LogReader(Folder& folder, Segments& segments, BatchMemory& memory, LogWriter& writer)
+    : folder_(folder), segments_(segments), memory_(memory), writer_(writer) {}
+
+// ---- reading ----------------------------------------------------------------------------------------------------------------
+
+Result<std::vector<SharedBatch>> LogReader::read(std::uint64_t first, ReadLimits limits) {
+  auto found = memory_.run_from(first, limits);
+  if (!found.empty()) return found;
+  std::size_t bytes = 0;
+  auto const done = walk(first, Wanted::all, [&](Row const& row) -> Result<bool> {
+    auto batch = decode_batch(row.number, row.header, row.body);
+    if (!batch) return pass(batch);
+    bytes += (*batch)->events.payload_bytes();
+    if (!found.empty() && bytes > limits.bytes) return false;
+    memory_.add_older(*batch);
+    found.push_back(std::move(*batch));
+    return found.size() < limits.batches && bytes < limits.bytes;
+  });
+  // What was read before the trouble is good; the next call meets the trouble again.
+  if (!done && found.empty()) return pass(done);
+  return found;
+}
+
+Result<std::vector<BatchSummary>> LogReader::summaries(std::uint64_t first, std::size_t limit) {
+  std::vector<BatchSummary> found;
+  if (limit == 0) return found;
+  auto const done = walk(first, Wanted::header, [&](Row const& row) -> Result<bool> {
+    auto summary = decode_summary(row.number, row.header);
+    if (!summary) return pass(summary);
+    found.push_back(std::move(*summary));
+    return found.size() < limit;
+  });
+  if (!done && found.empty()) return pass(done);
+  return found;
+}
+
+Result<std::uint64_t> LogReader::batch_at(WallTime time) {
+  auto const range = writer_.range();
+  auto const all = segments_.all();
+  // The last segment that begins before `time`; what is wanted is in it, or is the first of the next.
+  std::size_t low = 0;
+  std::size_t high = all.size();
+  while (low < high) {
+    auto const middle = (low + high) / 2;
+    auto const begins = first_accepted(all[middle]);
+    if (begins && *begins < time)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  if (low == 0) return all.empty() ? range.next : all.front().first;
+  auto const& segment = all[low - 1];
+  auto const end = std::min(segment.end, range.next);
+  auto from = segment.first;
+  auto to = end;
+  auto const wanted_ms = unix_ms(time) + (from_unix_ms(unix_ms(time)) < time ? 1 : 0);
+  while (from < to) {
+    auto const middle = from + (to - from) / 2;
+    std::optional<Row> seen;
+    auto const done = walk(middle, Wanted::time, [&](Row const& row) -> Result<bool> {
+      seen = row;
+      return false;
+    });
+    if (!done) return pass(done);
+    if (seen && seen->number < to && seen->accepted_ms < wanted_ms)
+      from = seen->number + 1;
+    else
+      to = middle;
+  }
+  return from;
+}
+
+Result<std::pair<SharedBatch, std::uint32_t>> LogReader::find(EventId event) {
+  auto const time = event.uuid.time();
+  auto first = batch_at(time);
+  if (!first) return pass(first);
+  auto const wanted_low = event.uuid.low & ~std::uint64_t{0xFFFF};
+  SharedBatch found;
+  auto const done = walk(*first, Wanted::all, [&](Row const& row) -> Result<bool> {
+    if (row.accepted_ms > unix_ms(time)) return false;
+    auto batch = decode_batch(row.number, row.header, row.body);
+    if (!batch) return pass(batch);
+    if ((*batch)->first_id.high != event.uuid.high || (*batch)->first_id.low != wanted_low)
+      return true;
+    found = std::move(*batch);
+    return false;
+  });
+  if (!done) return pass(done);
+  auto const index = static_cast<std::uint32_t>(event.uuid.low & 0xFFFF);
+  if (!found || index >= found->events.size())
+    return fail(Fault::missing, "event " + event.text() + ": is not in the log");
+  memory_.add_older(found);
+  return std::pair(found, index);
+}
+
+Result<void> LogReader::walk(std::uint64_t first, Wanted wanted, Visit const& visit) {
+  auto const range = writer_.range();
+  auto number = std::max(first, range.oldest);
+  bool enough = false;
+  while (number < range.next && !enough) {
+    auto const segment = segments_.of(number);
+    if (!segment) {
+      auto const all = segments_.all();
+      auto const next =
+          std::ranges::find_if(all, [&](Segment const& one) { return one.first > number; });
+      auto const end = next == all.end() ? range.next : next->first;
+      damaged(number, end, folder_.settings.folder, "no log segment holds them");
+      number = end;
+      continue;
+    }
+    auto const end = std::min(segment->end, range.next);
+    auto const reached = walk_segment(*segment, number, end, wanted, visit, enough);
+    if (!reached) return pass(reached);
+    number = *reached;
+  }
+  return {};
+}
+
+Result<std::uint64_t> LogReader::walk_segment(Segment const& segment, std::uint64_t from,
+                                              std::uint64_t end, Wanted wanted, Visit const& visit,
+                                              bool& enough) {
+  auto const database = open(segment);
+  if (!database) {
+    auto const fault = database.error().fault;
+    if (fault != Fault::corrupt && fault != Fault::missing) return pass(database);
+    damaged(from, end, segment.path, database.error().what);
+    return end;
+  }
+  auto const sql =
+      wanted == Wanted::all ? sql_all : (wanted == Wanted::header ? sql_header : sql_time);
+  std::optional<Error> refused;  // by the disk, at the batch before this one
+  for (auto number = from; number < end && !enough;) {
+    auto rows = (*database)->query(sql);
+    rows.bind(1, number);
+    auto const row = rows.step();
+    if (!row) {
+      // A page that cannot be read costs what is on it, if what follows can be read; else the whole disk is in trouble.
+      if (row.error().fault == Fault::busy || (row.error().fault == Fault::io && refused))
+        return pass(row);
+      if (row.error().fault == Fault::io) refused = row.error();
+      if (row.error().fault == Fault::corrupt)
+        damaged(number, number + 1, segment.path, row.error().what);
+      ++number;
+      continue;
+    }
+    if (refused)
+      damaged(number - 1, number, segment.path, std::exchange(refused, std::nullopt)->what);
+    if (!*row || rows.count(0) >= end) {
+      damaged(number, end, segment.path, "the file ends before them");
+      return end;
+    }
+    Row seen{true, rows.count(0), rows.number(1), {}, {}};
+    if (wanted != Wanted::time) seen.header = rows.bytes(2);
+    if (wanted == Wanted::all) seen.body = rows.bytes(3);
+    if (seen.number > number)
+      damaged(number, seen.number, segment.path, "they are not in the file");
+    auto const more = visit(seen);
+    if (!more && more.error().fault != Fault::corrupt) return pass(more);
+    if (!more) damaged(seen.number, seen.number + 1, segment.path, more.error().what);
+    if (more && !*more) enough = true;
+    number = seen.number + 1;
+  }
+  if (refused) return std::unexpected(std::move(*refused));
+  return end;
+}
+
+Result<Database*> LogReader::open(Segment const& segment) {
+  if (auto const at = open_.find(segment.first); at != open_.end()) {
+    // Sealed meanwhile: the connection that knows its WAL is of no use any more.
+    if (at->second.sealed == segment.sealed) {
+      at->second.used = ++uses_;
+      return at->second.database.get();
+    }
+    open_.erase(at);
+  }
+  auto opened = Database::open(folder_.vfs, segment.path,
+                               {.use = segment.sealed ? DatabaseUse::sealed : DatabaseUse::read});
+  if (!opened) return pass(opened);
+  if (open_.size() >= most_open)
+    open_.erase(
+        std::ranges::min_element(open_, {}, [](auto const& one) { return one.second.used; }));
+  auto& kept = open_[segment.first];
+  kept = {std::move(*opened), segment.sealed, ++uses_};
+  return kept.database.get();
+}
+
+Result<WallTime> LogReader::first_accepted(Segment const& segment) {
+  if (segment.first_accepted) return *segment.first_accepted;
+  auto const database = open(segment);
+  if (!database) return pass(database);
+  auto rows = (*database)->query(sql_time);
+  rows.bind(1, segment.first);
+  auto const row = rows.step();
+  if (!row) return pass(row);
+  if (!*row) return fail(Fault::missing, segment.path + ": is empty");
+  auto const time = from_unix_ms(rows.number(1));
+  segments_.time(segment.first, time);
+  return time;
+}
+
+Result<WallTime> LogReader::last_accepted(Segment const& segment) {
+  auto const database = open(segment);
+  if (!database) return pass(database);
+  auto rows = (*database)->query("SELECT accepted_ms FROM batches ORDER BY number DESC LIMIT 1");
+  auto const row = rows.step();
+  if (!row) return pass(row);
+  if (!*row) return fail(Fault::missing, segment.path + ": is empty");
+  return from_unix_ms(rows.number(0));
+}
+
+void LogReader::damaged(std::uint64_t from, std::uint64_t end, std::string const& file,
+                        std::string const& why) {
+  if (from >= end || told_.contains(from) || told_.size() >= most_told) return;
+  told_.insert(from);
+  folder_.meters().batches_damaged.add(end - from);
+  folder_.log.error("record batches are damaged: their events are lost",
+                    {{"from_batch", from}, {"to_batch", end - 1}, {"file", file}, {"why", why}});
+}
+
+// ---- retention --------------------------------------------------------------------------------------------------------------
+
+// The first batch that stays.
+std::uint64_t LogReader::keep_from(WallTime now) {
+  auto const& settings = folder_.settings;
+  auto const oldest_allowed = now - settings.log_age;
+  auto limit = settings.log_bytes;
+  if (auto const space = folder_.files.space(settings.folder))
+    limit = std::min(limit, space->total_bytes / 10 * 6);
+
+  auto const all = segments_.all();
+  auto bytes = segments_.bytes();
+  auto keep = all.empty() ? writer_.range().oldest : all.front().first;
+  for (std::size_t i = 0; i + 1 < all.size(); ++i) {  // never the newest
+    auto const newest = last_accepted(all[i]);
+    bool const too_old = newest && *newest < oldest_allowed;
+    if (!too_old && bytes <= limit) break;
+    bytes -= std::min(bytes, all[i].bytes);
+    keep = all[i + 1].first;
+  }
+  return keep;
+}
+
+Result<std::vector<BatchSummary>> LogReader::doomed(WallTime now) {
+  doomed_to_ = keep_from(now);
+  std::vector<BatchSummary> found;
+  if (*doomed_to_ <= writer_.range().oldest) return found;
+  auto const done =
+      walk(writer_.range().oldest, Wanted::header, [&](Row const& row) -> Result<bool> {
+        if (row.number >= *doomed_to_) return false;
+        auto summary = decode_summary(row.number, row.header);
+        if (!summary) return pass(summary);
+        found.push_back(std::move(*summary));
+        return true;
+      });
+  if (!done) return pass(done);
+  return found;
+}
+
+Result<LogRange> LogReader::retain(WallTime now) {
+  auto const keep = doomed_to_ ? *std::exchange(doomed_to_, std::nullopt) : keep_from(now);
+  bool removed = false;
+  for (auto const& segment : segments_.all()) {
+    if (segment.first >= keep) {
+      if (segment.end == std::numeric_limits<std::uint64_t>::max()) {
+        // A quiet log keeps one segment for ever, unless it is made to begin another.
+        auto const begins = first_accepted(segment);
+        if (begins && *begins < now - folder_.settings.log_age) writer_.roll_soon();
+      }
+      continue;
+    }
+    if (!removed) {
+      writer_.oldest_is(keep);
+      memory_.forget_before(keep);
+    }
+    removed = true;
+    open_.erase(segment.first);
+    segments_.drop(segment.first);
+    if (auto gone = folder_.files.remove(segment.path);
+        !gone && gone.error().fault != Fault::missing)
+      return pass(gone);
+    static_cast<void>(folder_.files.remove(segment.path + "-wal"));
+    folder_.log.info("log segment is let go", {{"file", segment.path}, {"bytes", segment.bytes}});
+  }
+  if (removed)
+    if (auto done = folder_.files.sync_folder(folder_.settings.folder); !done)
+      folder_.settings.fatal(done.error().what);
+  return writer_.range();
+}
+
+}  // namespace millrace::store

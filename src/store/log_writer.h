@@ -1,0 +1,105 @@
+// The one writer of the event log: takes what was queued and makes it one commit, again and again, without a timer.
+//   Threads  submit(), follow(), range() from any; all else on the commit thread, which open() does not yet need.
+#pragma once
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "io/shared.h"
+#include "io/worker.h"
+#include "store/batch_memory.h"
+#include "store/disk_space.h"
+#include "store/segments.h"
+
+namespace millrace::store {
+
+class LogWriter {
+ public:
+  struct Job {
+    model::EventBlock events;
+    std::optional<RepeatKey> repeat;
+    io::Resolver<Result<Appended>> done;
+    std::size_t bytes = 0;
+  };
+
+  LogWriter(Folder& folder, Segments& segments, BatchMemory& memory, DiskSpace& space);
+  ~LogWriter();
+
+  // Finds the head. `known_next`: a number that the head had reached (state.db remembers it); a log that ends before it is damaged.
+  Result<void> open(std::uint64_t known_next);
+
+  void submit(Job job);
+  std::shared_ptr<void> follow(io::Executor loop, std::function<void(SharedBatch)> batch);
+  LogRange range() const;
+  void oldest_is(std::uint64_t batch) { oldest_.store(batch); }
+  // Begins a new segment when the newest holds anything, so that retention can have it.
+  void roll_soon();
+  void close(io::Resolver<Result<void>> done);
+
+ private:
+  struct Repeat {
+    std::string key, body_hash, answer;
+    std::int64_t expires_ms = 0;
+    Position first;
+    std::size_t bytes() const { return key.size() + body_hash.size() + answer.size() + 160; }
+  };
+  using SharedRepeat = std::shared_ptr<Repeat const>;
+  struct Follower {
+    io::Executor loop;
+    std::function<void(SharedBatch)> batch;
+  };
+  struct Queue {
+    std::deque<Job> jobs;
+    std::size_t bytes = 0;
+    bool running = false;  // a round is posted or at work
+  };
+  struct Staged;  // one commit in the making
+
+  void rounds();
+  std::vector<Job> take();
+  void commit(std::vector<Job> jobs);
+  void stage(Staged& staged, std::vector<Job>& jobs);
+  void close_batch(Staged& staged);
+  Result<void> write(Staged const& staged);
+  void publish(Staged& staged);
+  Result<void> ensure_active();
+  void after_commit();
+  void roll();
+  WallTime accepted_now();
+  SharedRepeat repeat_of(std::string const& key, std::int64_t now_ms);
+  void remember(SharedRepeat repeat);
+  void load_repeats();
+  Result<void> open_newest(std::uint64_t known_next);
+  void checkpoint_later(std::uint64_t first, std::unique_ptr<Database> database);
+
+  Folder& folder_;
+  Segments& segments_;
+  BatchMemory& memory_;
+  DiskSpace& space_;
+
+  std::atomic<std::uint64_t> oldest_{1};
+  std::atomic<std::uint64_t> next_{1};
+  io::Locked<Queue> queue_;
+  io::Locked<std::vector<std::weak_ptr<Follower const>>> followers_;
+
+  // The commit thread's own.
+  std::unique_ptr<Database> active_;
+  std::uint64_t active_first_ = 0;
+  std::uint64_t active_rows_ = 0;
+  WallTime active_since_{};
+  bool roll_wanted_ = false;
+  SteadyTime roll_again_{};  // after a failure
+  WallTime last_accepted_{};
+  std::unordered_map<std::string_view, SharedRepeat> repeats_;  // by the key inside
+  std::deque<SharedRepeat> repeats_by_age_;
+  std::size_t repeats_bytes_ = 0;
+
+  // Last: their threads use all of the above, and end first.
+  std::unique_ptr<io::Worker> checkpointer_;
+  std::unique_ptr<io::Worker> committer_;
+};
+
+}  // namespace millrace::store

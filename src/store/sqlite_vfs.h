@@ -1,0 +1,31 @@
+// SQLite's view of the disk, through io::Files: so that tests can fail any operation, and a failed sync has one place.
+//   Why      The index of a write-ahead log is shared memory. One process owns a folder (FolderLock), so that memory is the
+//            heap, and file locks are counters.
+//   Threads  Any, as SQLite asks; one connection by one thread at a time.
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "io/files.h"
+
+namespace millrace::store {
+
+class SqliteVfs {
+ public:
+  // `fatal` is called when a sync fails: the state of the file is unknown then. It should not return; if it does (tests), the sync
+  // fails in SQLite.
+  SqliteVfs(io::Files& files, std::function<void(std::string const&)> fatal);
+  SqliteVfs(SqliteVfs const&) = delete;
+  SqliteVfs& operator=(SqliteVfs const&) = delete;
+  ~SqliteVfs();  // every connection is closed by then
+
+  char const* name() const;  // for sqlite3_open_v2()
+
+  struct Inside;
+
+ private:
+  std::unique_ptr<Inside> inside_;
+};
+
+}  // namespace millrace::store

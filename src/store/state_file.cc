@@ -1,0 +1,395 @@
+#include "store/state_file.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "store/state_format.h"
+
+namespace millrace::store {
+namespace {
+
+constexpr std::int32_t application = 0x4D525354;  // "MRST"
+constexpr char const* steps[] = {
+    "CREATE TABLE marks(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE journal(id INTEGER PRIMARY KEY, deltas BLOB NOT NULL);"
+    "CREATE TABLE streams(stream BLOB PRIMARY KEY, progress BLOB NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE retries(stream BLOB NOT NULL, batch INTEGER NOT NULL, event INTEGER NOT NULL, "
+    "retry BLOB NOT NULL,"
+    " PRIMARY KEY(stream, batch, event)) WITHOUT ROWID;"
+    "CREATE TABLE ledger(stream BLOB NOT NULL, minute INTEGER NOT NULL, delivered INTEGER NOT "
+    "NULL, failed INTEGER NOT NULL,"
+    " timeouts INTEGER NOT NULL, others INTEGER NOT NULL, PRIMARY KEY(stream, minute)) WITHOUT "
+    "ROWID;"
+    "CREATE TABLE undelivered(id INTEGER PRIMARY KEY, stream BLOB NOT NULL, batch INTEGER NOT "
+    "NULL, event INTEGER NOT NULL,"
+    " event_id BLOB NOT NULL, account TEXT NOT NULL, type TEXT NOT NULL, metadata_bytes INTEGER "
+    "NOT NULL, accepted_ms INTEGER NOT NULL,"
+    " failed_ns INTEGER NOT NULL, failure INTEGER NOT NULL, status INTEGER NOT NULL, reason TEXT "
+    "NOT NULL, payload BLOB NOT NULL);"
+    "CREATE UNIQUE INDEX undelivered_at ON undelivered(stream, batch, event);"
+    "CREATE INDEX undelivered_newest ON undelivered(stream, failed_ns, id);"
+    "CREATE INDEX undelivered_oldest ON undelivered(failed_ns);"
+    "CREATE TABLE records(collection TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, "
+    "value BLOB NOT NULL,"
+    " PRIMARY KEY(collection, id)) WITHOUT ROWID;"
+    "CREATE TABLE dead_letters(id TEXT PRIMARY KEY, at_ns INTEGER NOT NULL, source TEXT NOT NULL, "
+    "account TEXT NOT NULL,"
+    " reason TEXT NOT NULL, payload BLOB NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID;",
+};
+
+constexpr std::uint64_t most_journal_rows = 1'000;
+constexpr auto ledger_kept = std::chrono::hours(24 * 30);
+
+std::int64_t ns_of(WallTime time) { return time.time_since_epoch().count(); }
+WallTime time_of(std::int64_t ns) { return WallTime(Duration(ns)); }
+
+}  // namespace
+
+Result<void> StateFile::open() {
+  DatabaseOptions options;
+  options.durable = folder_.settings.durable;
+  options.checkpoint_pages = 1'000;
+  options.cache_kib = 16 * 1024;
+  auto opened = Database::open(folder_.vfs, folder_.path("state.db"), options);
+  if (!opened) return pass(opened);
+  database_ = std::move(*opened);
+  if (auto done = database_->migrate(application, steps); !done) return done;
+  {
+    auto mark = database_->query("SELECT value FROM marks WHERE name = 'log_next'");
+    auto const row = mark.step();
+    if (!row) return pass(row);
+    if (*row) known_next_ = mark.count(0);
+  }
+  {
+    auto rows = database_->query("SELECT deltas, id FROM journal ORDER BY id");
+    auto row = rows.step();
+    for (; row && *row; row = rows.step()) {
+      auto deltas = decode_deltas(rows.bytes(0));
+      if (!deltas)
+        return fail(Fault::corrupt, fmt::format("{}: checkpoint {}: {}", database_->path(),
+                                                rows.number(1), deltas.error().what));
+      for (auto const& delta : *deltas) apply(delta);
+      ++journal_rows_;
+    }
+    if (!row) return pass(row);
+  }
+  {
+    auto sums = database_->query("SELECT count(*), coalesce(sum(bytes), 0) FROM dead_letters");
+    auto const row = sums.step();
+    if (!row) return pass(row);
+    letters_ = sums.count(0);
+    letter_bytes_ = sums.count(1);
+  }
+  return fold();
+}
+
+Result<void> StateFile::close(std::uint64_t log_next) {
+  auto done = fold();
+  if (done) done = commit([&] { return remember_head(log_next); });
+  database_.reset();
+  return done;
+}
+
+Result<void> StateFile::run(std::string_view sql, std::string_view key) {
+  auto query = database_->query(sql);
+  query.blob(1, key);
+  return query.run();
+}
+
+// ---- checkpoints ------------------------------------------------------------------------------------------------------------
+
+Result<void> StateFile::checkpoint(std::vector<StreamDelta> const& deltas, std::uint64_t log_next) {
+  auto const began = folder_.clock.now();
+  auto const row = encode_deltas(deltas);
+  auto done = commit([&]() -> Result<void> {
+    if (auto marked = remember_head(log_next); !marked) return marked;
+    return write_checkpoint(deltas, row);
+  });
+  if (!done) return done;
+  for (auto const& delta : deltas) apply(delta);
+  journal_bytes_ += row.size();
+  ++journal_rows_;
+  folder_.meters().checkpoints.add();
+  folder_.meters().checkpoint_time.add(folder_.clock.now() - began);
+  if (journal_bytes_ < folder_.settings.journal_bytes && journal_rows_ < most_journal_rows)
+    return {};
+  // What was asked is on disk. A fold that fails is tried again by the next checkpoint.
+  if (auto folded = fold(); !folded)
+    folder_.log.warning("the journal of streams cannot be folded now",
+                        {{"file", database_->path()}, {"why", folded.error().what}});
+  return {};
+}
+
+Result<void> StateFile::remember_head(std::uint64_t log_next) {
+  auto mark = database_->query(
+      "INSERT INTO marks(name, value) VALUES('log_next', ?1) ON CONFLICT(name) DO UPDATE SET value "
+      "= excluded.value");
+  mark.bind(1, log_next);
+  return mark.run();
+}
+
+Result<void> StateFile::write_checkpoint(std::vector<StreamDelta> const& deltas,
+                                         std::string const& row) {
+  {
+    auto journal = database_->query("INSERT INTO journal(deltas) VALUES(?1)");
+    journal.blob(1, row);
+    if (auto done = journal.run(); !done) return done;
+  }
+  for (auto const& delta : deltas) {
+    auto const key = key_of(delta.stream);
+    if (delta.removed) {
+      if (auto done = run("DELETE FROM undelivered WHERE stream = ?1", key); !done) return done;
+      continue;
+    }
+    for (auto const& event : delta.undelivered) {
+      auto put = database_->query(
+          "INSERT OR REPLACE INTO undelivered(stream, batch, event, event_id, account, type, "
+          "metadata_bytes, accepted_ms, failed_ns, failure,"
+          " status, reason, payload) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
+          "?13)");
+      auto const id = key_of(event.event);
+      put.blob(1, key)
+          .bind(2, event.at.batch)
+          .bind(3, event.at.index)
+          .blob(4, id)
+          .text(5, event.kind.account)
+          .text(6, event.kind.type);
+      put.bind(7, event.metadata_bytes)
+          .bind(8, unix_ms(event.accepted_at))
+          .bind(9, ns_of(event.failed_at));
+      put.bind(10, std::int64_t{static_cast<std::uint8_t>(event.failure)})
+          .bind(11, std::int64_t{event.status})
+          .text(12, event.reason)
+          .blob(13, event.payload);
+      if (auto done = put.run(); !done) return done;
+    }
+    for (auto const& at : delta.undelivered_ended) {
+      auto gone = database_->query(
+          "DELETE FROM undelivered WHERE stream = ?1 AND batch = ?2 AND event = ?3");
+      gone.blob(1, key).bind(2, at.batch).bind(3, at.index);
+      if (auto done = gone.run(); !done) return done;
+    }
+  }
+  return {};
+}
+
+void StateFile::apply(StreamDelta const& delta) {
+  auto& pending = pending_[delta.stream];
+  if (delta.removed) {
+    pending = {};
+    pending.removed = true;
+    return;
+  }
+  pending.alive = true;
+  pending.progress = delta.progress;
+  for (auto const& at : delta.retries_ended) pending.retries[at] = std::nullopt;
+  for (auto const& retry : delta.retries) pending.retries[retry.at] = retry;
+  for (auto const& minute : delta.ledger) {
+    auto& sum = pending.ledger[minute.minute];
+    sum.minute = minute.minute;
+    sum.delivered += minute.delivered;
+    sum.attempts_failed += minute.attempts_failed;
+    sum.undelivered_timeout += minute.undelivered_timeout;
+    sum.undelivered_other += minute.undelivered_other;
+  }
+}
+
+Result<void> StateFile::fold() {
+  if (pending_.empty() && journal_rows_ == 0) return {};
+  auto done = commit([&] { return write_folded(); });
+  if (!done) return done;
+  pending_.clear();
+  journal_bytes_ = 0;
+  journal_rows_ = 0;
+  return {};
+}
+
+Result<void> StateFile::write_folded() {
+  for (auto const& [stream, pending] : pending_)
+    if (auto done = fold_stream(key_of(stream), pending); !done) return done;
+  return database_->run("DELETE FROM journal");
+}
+
+Result<void> StateFile::fold_stream(std::string const& key, Pending const& pending) {
+  if (pending.removed)
+    for (std::string_view const sql : {std::string_view("DELETE FROM streams WHERE stream = ?1"),
+                                       std::string_view("DELETE FROM retries WHERE stream = ?1"),
+                                       std::string_view("DELETE FROM ledger WHERE stream = ?1")})
+      if (auto done = run(sql, key); !done) return done;
+  if (!pending.alive) return {};
+  {
+    auto const progress = encode_progress(pending.progress);
+    auto put = database_->query("INSERT OR REPLACE INTO streams(stream, progress) VALUES(?1, ?2)");
+    put.blob(1, key).blob(2, progress);
+    if (auto done = put.run(); !done) return done;
+  }
+  for (auto const& [at, retry] : pending.retries) {
+    auto const bytes = retry ? encode_retry(*retry) : std::string();
+    auto row = database_->query(
+        retry ? std::string_view("INSERT OR REPLACE INTO retries(stream, batch, event, retry) "
+                                 "VALUES(?1, ?2, ?3, ?4)")
+              : std::string_view(
+                    "DELETE FROM retries WHERE stream = ?1 AND batch = ?2 AND event = ?3"));
+    row.blob(1, key).bind(2, at.batch).bind(3, at.index);
+    if (retry) row.blob(4, bytes);
+    if (auto done = row.run(); !done) return done;
+  }
+  for (auto const& [minute, sum] : pending.ledger) {
+    auto row = database_->query(
+        "INSERT INTO ledger(stream, minute, delivered, failed, timeouts, others) VALUES(?1, ?2, "
+        "?3, ?4, ?5, ?6)"
+        " ON CONFLICT(stream, minute) DO UPDATE SET delivered = delivered + excluded.delivered, "
+        "failed = failed + excluded.failed,"
+        " timeouts = timeouts + excluded.timeouts, others = others + excluded.others");
+    row.blob(1, key).bind(2, minute).bind(3, sum.delivered).bind(4, sum.attempts_failed);
+    row.bind(5, sum.undelivered_timeout).bind(6, sum.undelivered_other);
+    if (auto done = row.run(); !done) return done;
+  }
+  return {};
+}
+
+Result<std::vector<StreamState>> StateFile::load_streams() {
+  if (auto done = fold(); !done) return pass(done);
+  std::map<StreamId, StreamState> found;
+  {
+    auto rows = database_->query("SELECT stream, progress FROM streams");
+    auto row = rows.step();
+    for (; row && *row; row = rows.step()) {
+      auto const stream = stream_of(rows.bytes(0));
+      auto progress = decode_progress(rows.bytes(1));
+      if (!progress)
+        return fail(Fault::corrupt, fmt::format("{}: stream {}: {}", database_->path(),
+                                                stream.text(), progress.error().what));
+      auto& state = found[stream];
+      state.stream = stream;
+      state.progress = std::move(*progress);
+    }
+    if (!row) return pass(row);
+  }
+  {
+    auto rows = database_->query("SELECT stream, retry FROM retries ORDER BY stream, batch, event");
+    auto row = rows.step();
+    for (; row && *row; row = rows.step()) {
+      auto const at = found.find(stream_of(rows.bytes(0)));
+      auto retry = decode_retry(rows.bytes(1));
+      if (!retry)
+        return fail(Fault::corrupt,
+                    fmt::format("{}: a retry: {}", database_->path(), retry.error().what));
+      if (at != found.end()) at->second.retries.push_back(std::move(*retry));
+    }
+    if (!row) return pass(row);
+  }
+  {
+    auto rows = database_->query("SELECT stream, count(*) FROM undelivered GROUP BY stream");
+    auto row = rows.step();
+    for (; row && *row; row = rows.step())
+      if (auto const at = found.find(stream_of(rows.bytes(0))); at != found.end())
+        at->second.undelivered = rows.count(1);
+    if (!row) return pass(row);
+  }
+  std::vector<StreamState> states;
+  for (auto& [stream, state] : found) states.push_back(std::move(state));
+  return states;
+}
+
+// ---- undelivered, ledger ----------------------------------------------------------------------------------------------------
+
+Result<Page<Undelivered>> StateFile::undelivered(StreamId stream, std::string const& after,
+                                                 std::size_t limit) {
+  // The cursor is "failed_ns.id" of the last one shown.
+  std::int64_t failed = std::numeric_limits<std::int64_t>::max();
+  std::int64_t id = std::numeric_limits<std::int64_t>::max();
+  if (!after.empty()) {
+    auto const [dot, bad] = std::from_chars(after.data(), after.data() + after.size(), failed);
+    if (bad != std::errc() || dot == after.data() + after.size() || *dot != '.')
+      return fail(Fault::invalid, "after: is not a cursor of this list");
+    auto const [end, worse] = std::from_chars(dot + 1, after.data() + after.size(), id);
+    if (worse != std::errc() || end != after.data() + after.size())
+      return fail(Fault::invalid, "after: is not a cursor of this list");
+  }
+  limit = std::clamp<std::size_t>(limit, 1, 1'000);
+  auto rows = database_->query(
+      "SELECT batch, event, event_id, account, type, metadata_bytes, accepted_ms, failed_ns, "
+      "failure, status, reason, payload, id FROM undelivered"
+      " WHERE stream = ?1 AND (failed_ns, id) < (?2, ?3) ORDER BY failed_ns DESC, id DESC LIMIT "
+      "?4");
+  auto const key = key_of(stream);
+  rows.blob(1, key).bind(2, failed).bind(3, id).bind(4, std::uint64_t{limit + 1});
+  Page<Undelivered> page;
+  std::string cursor;
+  auto row = rows.step();
+  for (; row && *row; row = rows.step()) {
+    if (page.items.size() == limit) {
+      page.next = cursor;
+      break;
+    }
+    Undelivered event;
+    event.at = {rows.count(0), static_cast<std::uint32_t>(rows.number(1))};
+    event.event = event_of(rows.bytes(2));
+    event.kind = {std::string(rows.bytes(3)), std::string(rows.bytes(4))};
+    event.metadata_bytes = static_cast<std::uint32_t>(rows.number(5));
+    event.accepted_at = from_unix_ms(rows.number(6));
+    event.failed_at = time_of(rows.number(7));
+    event.failure = static_cast<model::FailureClass>(rows.number(8));
+    event.status = static_cast<std::uint16_t>(rows.number(9));
+    event.reason = rows.bytes(10);
+    event.payload = rows.bytes(11);
+    cursor = fmt::format("{}.{}", rows.number(7), rows.number(12));
+    page.items.push_back(std::move(event));
+  }
+  if (!row) return pass(row);
+  return page;
+}
+
+Result<std::vector<LedgerMinute>> StateFile::ledger(StreamId stream, std::int64_t from,
+                                                    std::int64_t to) {
+  std::map<std::int64_t, LedgerMinute> sums;
+  auto const add = [&](LedgerMinute const& minute) {
+    auto& sum = sums[minute.minute];
+    sum.minute = minute.minute;
+    sum.delivered += minute.delivered;
+    sum.attempts_failed += minute.attempts_failed;
+    sum.undelivered_timeout += minute.undelivered_timeout;
+    sum.undelivered_other += minute.undelivered_other;
+  };
+  auto const pending = pending_.find(stream);
+  if (pending == pending_.end() || !pending->second.removed) {
+    auto rows = database_->query(
+        "SELECT minute, delivered, failed, timeouts, others FROM ledger WHERE stream = ?1 AND "
+        "minute >= ?2 AND minute < ?3");
+    auto const key = key_of(stream);
+    rows.blob(1, key).bind(2, from).bind(3, to);
+    auto row = rows.step();
+    auto const small = [&](int column) { return static_cast<std::uint32_t>(rows.number(column)); };
+    for (; row && *row; row = rows.step())
+      add({rows.number(0), small(1), small(2), small(3), small(4)});
+    if (!row) return pass(row);
+  }
+  if (pending != pending_.end())
+    for (auto const& [minute, sum] : pending->second.ledger)
+      if (minute >= from && minute < to) add(sum);
+  std::vector<LedgerMinute> minutes;
+  for (auto const& [minute, sum] : sums) minutes.push_back(sum);
+  return minutes;
+}
+
+Result<void> StateFile::retain(WallTime now) {
+  auto const failed_before = ns_of(now - folder_.settings.undelivered_age);
+  auto const minute_before =
+      std::chrono::floor<std::chrono::minutes>(now - ledger_kept).time_since_epoch().count();
+  // In small commits, so that checkpoints come in between: the worker takes them in turn, and the rest goes next time.
+  return commit([&]() -> Result<void> {
+    auto old = database_->query(
+        "DELETE FROM undelivered WHERE id IN (SELECT id FROM undelivered WHERE failed_ns < ?1 "
+        "ORDER BY failed_ns LIMIT 5000)");
+    old.bind(1, failed_before);
+    if (auto done = old.run(); !done) return done;
+    auto minutes = database_->query("DELETE FROM ledger WHERE minute < ?1");
+    minutes.bind(1, std::int64_t{minute_before});
+    return minutes.run();
+  });
+}
+
+}  // namespace millrace::store
