@@ -1,0 +1,151 @@
+#include "delivery/dispatcher.h"
+
+#include <algorithm>
+
+#include "delivery/checkpointer.h"
+#include "delivery/on_loop.h"
+#include "delivery/shard.h"
+
+namespace millrace::delivery {
+namespace {
+
+class LaneDispatcher final : public Dispatcher {
+ public:
+  LaneDispatcher(DispatcherParts parts, DispatcherSettings settings)
+      : parts_(std::move(parts)),
+        settings_(std::move(settings)),
+        renderer_(parts_.keys, parts_.clock,
+                  {settings_.issuer, settings_.rendered_bytes, settings_.signing_threads}),
+        tools_{parts_.store,
+               parts_.clock,
+               parts_.random,
+               parts_.log,
+               renderer_,
+               settings_,
+               RetryPolicy::canvas(),
+               {},
+               {}},
+        checkpointer_(parts_.loops.front(), parts_.store, parts_.clock, parts_.log,
+                      settings_.checkpoint, shards_) {
+    check(parts_.transports.size() == parts_.loops.size(), "each loop has its transports");
+    auto const readers = std::max<std::size_t>(settings_.catching_up / parts_.loops.size(), 1);
+    for (std::size_t i = 0; i < parts_.loops.size(); ++i)
+      shards_.push_back(std::make_unique<Shard>(parts_.loops[i], parts_.transports[i], tools_,
+                                                readers, [this] { checkpointer_.want(); }));
+  }
+
+  io::Task<Result<void>> open(std::vector<model::DataStream> streams) {
+    auto states = co_await parts_.store.load_streams();
+    if (!states) co_return pass(states);
+    std::vector<std::vector<model::DataStream>> streams_of(shards_.size());
+    std::vector<std::vector<store::StreamState>> states_of(shards_.size());
+    for (auto& stream : streams) streams_of[place_of(stream.id)].push_back(std::move(stream));
+    for (auto& state : *states) states_of[place_of(state.stream)].push_back(std::move(state));
+    co_await on_loop(parts_.loops.front(), begin_checkpoints());
+    for (std::size_t i = 0; i < shards_.size(); ++i) {
+      auto opened = co_await on_loop(
+          shards_[i]->loop(), shards_[i]->open(std::move(streams_of[i]), std::move(states_of[i])));
+      if (!opened) co_return opened;
+    }
+    co_return Result<void>{};
+  }
+
+  io::Task<Result<void>> put(model::DataStream stream) override {
+    auto& shard = shard_of(stream.id);
+    return stored(on_loop(shard.loop(), shard.put(std::move(stream))));
+  }
+  io::Task<Result<void>> remove(StreamId stream) override {
+    auto& shard = shard_of(stream);
+    return stored(on_loop(shard.loop(), shard.remove(stream)));
+  }
+  io::Task<Result<void>> activate(model::DataStream stream, ActivateFrom from) override {
+    auto& shard = shard_of(stream.id);
+    return stored(on_loop(shard.loop(), shard.activate(std::move(stream), from)));
+  }
+  io::Task<Result<void>> deactivate(model::DataStream stream) override {
+    auto& shard = shard_of(stream.id);
+    return stored(on_loop(shard.loop(), shard.deactivate(std::move(stream))));
+  }
+  io::Task<Result<StreamStatus>> status(StreamId stream) override {
+    auto& shard = shard_of(stream);
+    return on_loop(shard.loop(), shard.status(stream));
+  }
+
+  io::Task<Result<Outcome>> test(StreamId stream, model::Kind kind, std::string payload,
+                                 std::uint32_t metadata_bytes) override {
+    auto batch = std::make_shared<store::RecordBatch>();
+    batch->accepted_at = parts_.clock.wall();
+    batch->first_id = Uuid::v7(batch->accepted_at, parts_.random.bits(), parts_.random.bits());
+    batch->events.add(kind, payload, metadata_bytes);
+    auto& shard = shard_of(stream);
+    return on_loop(shard.loop(), shard.test(stream, std::move(batch)));
+  }
+
+  DispatcherMeters meters() const override {
+    DispatcherMeters meters;
+    for (auto const& shard : shards_)
+      for (auto const& [stream, tries] : shard->meters()) add(meters, stream, *tries);
+    return meters;
+  }
+  Histogram const& delivery_time() const override { return tools_.delivery_time; }
+  Histogram const& end_to_end_time() const override { return tools_.end_to_end_time; }
+  Counter const& signatures() const override { return renderer_.signatures(); }
+
+  io::Task<void> stop(SteadyTime deadline) override {
+    // Every shard is told at once: one that waits for its last sends must not keep the others sending.
+    io::TaskScope scope(co_await io::asio::this_coro::executor);
+    for (auto& shard : shards_) scope.start(stop_shard(*shard, deadline));
+    co_await scope.join();
+    auto const last = co_await on_loop(parts_.loops.front(), checkpointer_.stop());
+    if (!last) parts_.log.error("the last checkpoint failed", {{"why", last.error().what}});
+  }
+
+ private:
+  std::size_t place_of(StreamId stream) const {
+    return std::hash<StreamId>()(stream) % shards_.size();
+  }
+  Shard& shard_of(StreamId stream) { return *shards_[place_of(stream)]; }
+
+  io::Task<bool> begin_checkpoints() {
+    checkpointer_.begin();
+    co_return true;
+  }
+
+  // A change is answered once it is stored.
+  io::Task<Result<void>> stored(io::Task<Result<void>> change) {
+    auto const changed = co_await std::move(change);
+    if (!changed) co_return changed;
+    co_return co_await on_loop(parts_.loops.front(), checkpointer_.flush());
+  }
+
+  static io::Task<void> stop_shard(Shard& shard, SteadyTime deadline) {
+    co_await on_loop(shard.loop(), shard.stop(deadline));
+  }
+
+  static void add(DispatcherMeters& meters, StreamId stream, LaneMeters const& tries) {
+    for (std::size_t outcome = 0; outcome < tries.tries.size(); ++outcome)
+      for (std::size_t failure = 0; failure < tries.tries[outcome].size(); ++failure)
+        if (auto const count = tries.tries[outcome][failure].value(); count > 0)
+          meters.deliveries.push_back({stream, static_cast<model::AttemptOutcome>(outcome),
+                                       static_cast<model::FailureClass>(failure), count});
+  }
+
+  DispatcherParts parts_;
+  DispatcherSettings settings_;
+  Renderer renderer_;
+  LaneTools tools_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  Checkpointer checkpointer_;
+};
+
+}  // namespace
+
+io::Task<Result<std::unique_ptr<Dispatcher>>> open_dispatcher(
+    DispatcherParts parts, DispatcherSettings settings, std::vector<model::DataStream> streams) {
+  auto dispatcher = std::make_unique<LaneDispatcher>(std::move(parts), std::move(settings));
+  auto opened = co_await dispatcher->open(std::move(streams));
+  if (!opened) co_return pass(opened);
+  co_return dispatcher;
+}
+
+}  // namespace millrace::delivery

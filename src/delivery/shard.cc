@@ -1,0 +1,422 @@
+#include "delivery/shard.h"
+
+#include <algorithm>
+
+namespace millrace::delivery {
+
+using namespace std::chrono_literals;
+
+Shard::Shard(io::Executor loop, std::shared_ptr<Transports> transports, LaneTools& tools,
+             std::size_t readers, std::function<void()> want_checkpoint)
+    : loop_(loop),
+      transports_(std::move(transports)),
+      tools_(tools),
+      want_checkpoint_(std::move(want_checkpoint)),
+      readers_limit_(std::max<std::size_t>(readers, 1)),
+      ended_(loop),
+      timers_(loop),
+      sends_(loop) {}
+
+Shard::~Shard() = default;
+
+// ---- lanes and their changes
+
+Result<std::shared_ptr<Transport>> Shard::transport_of(model::DataStream const& stream) {
+  if (stream.format != model::Format::canvas)
+    return fail(Fault::invalid, "format: caliper is not available yet");
+  auto transport = transports_->make(stream);
+  if (!transport) return fail(Fault::invalid, "delivery: this method is not available");
+  return transport;
+}
+
+Shard::SharedLane Shard::find(StreamId stream) const {
+  auto const found = lanes_.find(stream);
+  return found == lanes_.end() ? nullptr : found->second;
+}
+
+void Shard::add(SharedLane lane) {
+  meters_.with([&](auto& all) { all[lane->stream().id] = lane->meters(); });
+  refilter(*lane);
+  lanes_[lane->stream().id] = std::move(lane);
+}
+
+void Shard::refilter(Lane& lane) {
+  wanting_.clear();
+  if (lane.filters().newest().from_batch > head_) changing_.insert(&lane);
+}
+
+io::Task<Result<void>> Shard::open(std::vector<model::DataStream> streams,
+                                   std::vector<store::StreamState> states) {
+  catching_up_ = true;  // what is told meanwhile is counted from the summaries
+  following_ =
+      tools_.store.follow(loop_, [this](store::SharedBatch const& batch) { on_batch(batch); });
+  auto const range = tools_.store.range();
+  std::unordered_map<StreamId, store::StreamState*> known;
+  head_ = range.next;
+  for (auto& state : states) {
+    known[state.stream] = &state;
+    head_ = std::min(head_, state.progress.counted_to);
+  }
+  for (auto& stream : streams) {
+    auto transport = transport_of(stream);
+    if (!transport) {
+      tools_.log.error("stream not started",
+                       {{"stream", stream.id.text()}, {"why", transport.error().what}});
+      continue;
+    }
+    auto const state = known.find(stream.id);
+    auto const lane =
+        state == known.end()
+            ? std::make_shared<Lane>(*this, tools_, stream, *transport, range.next, loop_)
+            : std::make_shared<Lane>(*this, tools_, stream, *transport, std::move(*state->second),
+                                     loop_);
+    add(lane);
+    // The record of a stream may have been edited when its lane was not told, in a crash.
+    if (state != known.end()) lane->edit(stream, *transport, range.next);
+    refilter(*lane);
+    lane->mark_changed();
+  }
+  co_await catch_up();
+  check_retention();
+  for (auto const& [id, lane] : lanes_)
+    if (lane->stream().state != model::StreamState::deactivated) lane->resume();
+  co_return Result<void>{};
+}
+
+io::Task<Result<void>> Shard::put(model::DataStream stream) {
+  auto transport = transport_of(stream);
+  if (!transport) co_return pass(transport);
+  auto const next = tools_.store.range().next;
+  bool const runs = stream.state != model::StreamState::deactivated;
+  auto lane = find(stream.id);
+  if (!lane) {
+    lane = std::make_shared<Lane>(*this, tools_, std::move(stream), *transport, next, loop_);
+    add(lane);
+    lane->mark_changed();
+  } else {
+    lane->edit(std::move(stream), *transport, next);
+    refilter(*lane);
+  }
+  if (!runs) {
+    lane->halt();
+  } else if (!stopping_) {
+    lane->resume();
+  }
+  co_return Result<void>{};
+}
+
+io::Task<Result<void>> Shard::remove(StreamId stream) {
+  auto const lane = find(stream);
+  if (!lane) co_return fail(Fault::missing, "stream " + stream.text() + ": is not here");
+  lane->remove();
+  lanes_.erase(stream);
+  meters_.with([&](auto& all) { all.erase(stream); });
+  changing_.erase(lane.get());
+  wanting_.clear();
+  std::erase(changed_, lane);
+  removed_.push_back(stream);
+  want_checkpoint_();
+  co_return Result<void>{};
+}
+
+io::Task<Result<void>> Shard::activate(model::DataStream stream, ActivateFrom from) {
+  auto const lane = find(stream.id);
+  if (!lane) co_return co_await put(std::move(stream));
+  auto transport = transport_of(stream);
+  if (!transport) co_return pass(transport);
+  lane->edit(std::move(stream), *transport, tools_.store.range().next);
+  refilter(*lane);
+  if (from.kind != ActivateFrom::Kind::stop) {
+    // What is under way may still end as delivered: only then is known what is passed over.
+    lane->halt();
+    auto const edit = lane->edits();
+    co_await lane->until_quiet();
+    auto to = head_;
+    if (from.kind == ActivateFrom::Kind::time) {
+      auto const at = co_await tools_.store.batch_at(from.time);
+      if (!at) co_return std::unexpected(at.error());
+      to = std::min(*at, head_);
+    }
+    if (lane->edits() != edit) co_return fail(Fault::conflict, "the stream was changed meanwhile");
+    auto const skipped = co_await lane->skip_before(to);
+    if (!skipped) co_return skipped;
+    if (lane->edits() != edit) co_return fail(Fault::conflict, "the stream was changed meanwhile");
+  }
+  if (!stopping_) lane->resume();
+  co_return Result<void>{};
+}
+
+io::Task<Result<void>> Shard::deactivate(model::DataStream stream) {
+  auto const lane = find(stream.id);
+  if (!lane) co_return fail(Fault::missing, "stream " + stream.id.text() + ": is not here");
+  auto transport = transport_of(stream);
+  if (!transport) co_return pass(transport);
+  lane->edit(std::move(stream), *transport, tools_.store.range().next);
+  refilter(*lane);
+  lane->halt();
+  co_return Result<void>{};
+}
+
+io::Task<Result<StreamStatus>> Shard::status(StreamId stream) {
+  check_retention();
+  auto const lane = find(stream);
+  if (!lane) co_return fail(Fault::missing, "stream " + stream.text() + ": is not here");
+  co_return co_await lane->status();
+}
+
+io::Task<Result<Outcome>> Shard::test(StreamId stream, store::SharedBatch batch) {
+  auto const lane = find(stream);
+  if (!lane) co_return fail(Fault::missing, "stream " + stream.text() + ": is not here");
+  co_return co_await lane->send_test(std::move(batch));
+}
+
+// ---- the log grows
+
+void Shard::on_batch(store::SharedBatch const& batch) {
+  if (catching_up_ || stopping_ || batch->number < head_) return;
+  if (batch->number >
+      head_) {  // batches in between were not told: count them first, this one with them
+    catching_up_ = true;
+    sends_.start(catch_up());
+    return;
+  }
+  keep(batch);
+  note(batch->number, batch->accepted_at, batch->events.kinds());
+  for (auto* lane : touched_) lane->pump();
+  if (batch->number % 256 == 0) refresh_counts();
+  if (tools_.store.range().oldest != oldest_) check_retention();
+}
+
+void Shard::note(std::uint64_t number, WallTime accepted_at,
+                 std::vector<model::KindCount> const& found) {
+  touched_.clear();
+  std::erase_if(changing_, [&](Lane* lane) {
+    if (lane->filters().newest().from_batch <= number) {
+      wanting_.clear();
+      return true;
+    }
+    auto const events = number < lane->counts_from() ? 0 : lane->filters().count(number, found);
+    if (events > 0) {
+      lane->arrived(number, accepted_at, events);
+      touched_.push_back(lane);
+    }
+    return false;
+  });
+  for (auto const& kind : found) {
+    for (auto* lane : wanting(kind.kind)) {
+      if (number < lane->counts_from()) continue;
+      lane->arrived(number, accepted_at, kind.events);
+      if (touched_.empty() || touched_.back() != lane) touched_.push_back(lane);
+    }
+  }
+  head_ = number + 1;
+}
+
+std::vector<Lane*> const& Shard::wanting(model::Kind const& kind) {
+  auto const found = wanting_.find(kind);
+  if (found != wanting_.end()) return found->second;
+  if (wanting_.size() >= kinds) wanting_.clear();
+  auto& lanes = wanting_[kind];
+  for (auto const& [id, lane] : lanes_) {
+    if (changing_.contains(lane.get())) continue;
+    if (lane->filters().selects(lane->filters().newest().from_batch, kind))
+      lanes.push_back(lane.get());
+  }
+  return lanes;
+}
+
+void Shard::keep(store::SharedBatch const& batch) {
+  if (!tail_.empty() && tail_.back()->number + 1 != batch->number) {
+    tail_.clear();
+    tail_bytes_ = 0;
+  }
+  tail_.push_back(batch);
+  tail_bytes_ += batch->events.payload_bytes();
+  while (tail_.size() > 1 && (tail_bytes_ > tail_bytes || tail_.size() > tail_batches)) {
+    tail_bytes_ -= tail_.front()->events.payload_bytes();
+    tail_.pop_front();
+  }
+}
+
+store::SharedBatch Shard::newest(std::uint64_t batch) {
+  if (tail_.empty() || batch < tail_.front()->number || batch > tail_.back()->number)
+    return nullptr;
+  return tail_[batch - tail_.front()->number];
+}
+
+// Counts the batches from head_ on by their headers. Whoever calls has set catching_up_.
+io::Task<void> Shard::catch_up() {
+  while (head_ < tools_.store.range().next) {
+    auto const summaries = co_await tools_.store.summaries(head_, 500);
+    if (!summaries && summaries.error().fault == Fault::missing) {
+      tools_.log.warning("batches went before they were counted", {{"from", head_}});
+      head_ = std::max(head_ + 1, tools_.store.range().oldest);
+      continue;
+    }
+    if (!summaries) {
+      tools_.log.warning("log not countable, trying again", {{"why", summaries.error().what}});
+      co_await tools_.clock.sleep_for(1s);
+      continue;
+    }
+    if (summaries->empty()) break;
+    for (auto const& one : *summaries)
+      if (one.number >= head_) note(one.number, one.accepted_at, one.kinds);
+  }
+  head_ = std::max(head_, tools_.store.range().next);
+  catching_up_ = false;
+  pump_all();
+}
+
+void Shard::pump_all() {
+  std::vector<SharedLane> all;
+  for (auto const& [id, lane] : lanes_) all.push_back(lane);
+  for (auto const& lane : all) lane->pump();
+}
+
+void Shard::check_retention() {
+  auto const oldest = tools_.store.range().oldest;
+  if (oldest == oldest_) return;
+  oldest_ = oldest;
+  for (auto const& [id, lane] : lanes_)
+    if (lane->needs_before(oldest)) start(count_lost(lane, oldest));
+}
+
+io::Task<void> Shard::count_lost(SharedLane lane, std::uint64_t oldest) {
+  co_await lane->lose_before(oldest);
+  lane->pump();
+}
+
+// A lane that nothing comes for says so to the store now and then, so that the next start has little to count.
+void Shard::refresh_counts() {
+  std::size_t refreshed = 0;
+  for (auto const& [id, lane] : lanes_) {
+    if (lane->stored_counted_to() + uncounted > head_) continue;
+    lane->mark_changed();
+    if (++refreshed == recounted) break;
+  }
+}
+
+// ---- LaneHost
+
+void Shard::start(io::Task<void> task) { sends_.start(std::move(task)); }
+
+void Shard::changed(Lane& lane) {
+  changed_.push_back(lane.shared_from_this());
+  if (changed_.size() == 1) want_checkpoint_();
+}
+
+void Shard::want_read(Lane& lane) {
+  if (readers_ >= readers_limit_) {
+    wanting_to_read_.push_back(lane.shared_from_this());
+    return;
+  }
+  ++readers_;
+  sends_.start(read(lane.shared_from_this()));
+}
+
+io::Task<void> Shard::read(SharedLane lane) {
+  for (;;) {
+    co_await lane->read_log();
+    if (wanting_to_read_.empty()) break;
+    lane = std::move(wanting_to_read_.front());
+    wanting_to_read_.pop_front();
+  }
+  --readers_;
+}
+
+void Shard::wake_at(Lane& lane, SteadyTime at) {
+  // In steps, so that many retries share few timers.
+  constexpr auto step = std::chrono::duration_cast<SteadyTime::duration>(100ms);
+  auto const late = at.time_since_epoch() % step;
+  auto const tick = late == SteadyTime::duration::zero() ? at : at + (step - late);
+  wakes_.emplace(tick, lane.weak_from_this());
+  if (!sleeping_.empty() && *sleeping_.begin() <= tick) return;
+  sleeping_.insert(tick);
+  timers_.start(sleep(tick));
+}
+
+io::Task<void> Shard::sleep(SteadyTime until) {
+  co_await tools_.clock.sleep_until(until);
+  sleeping_.erase(until);
+  wake(tools_.clock.now());
+}
+
+void Shard::wake(SteadyTime now) {
+  while (!wakes_.empty() && wakes_.begin()->first <= now) {
+    auto const lane = wakes_.begin()->second.lock();
+    wakes_.erase(wakes_.begin());
+    if (!lane) continue;
+    lane->woken();
+    lane->pump();
+  }
+  if (wakes_.empty() || stopping_) return;
+  auto const next = wakes_.begin()->first;
+  if (!sleeping_.empty() && *sleeping_.begin() <= next) return;
+  sleeping_.insert(next);
+  timers_.start(sleep(next));
+}
+
+// ---- the checkpoint
+
+io::Task<std::vector<store::StreamDelta>> Shard::collect(bool all) {
+  if (all)
+    for (auto const& [id, lane] : lanes_) lane->mark_changed();
+  std::vector<store::StreamDelta> deltas;
+  auto const lanes = std::exchange(changed_, {});
+  deltas.reserve(lanes.size() + removed_.size());
+  for (auto const& lane : lanes) deltas.push_back(lane->delta());
+  for (auto const& stream : std::exchange(removed_, {})) {
+    store::StreamDelta delta;
+    delta.stream = stream;
+    delta.removed = true;
+    deltas.push_back(std::move(delta));
+  }
+  co_return deltas;
+}
+
+io::Task<bool> Shard::stored(std::vector<store::StreamDelta> deltas, bool ok) {
+  for (auto& delta : deltas) {
+    if (delta.removed) {
+      if (!ok) removed_.push_back(delta.stream);
+      continue;
+    }
+    auto const lane = find(delta.stream);
+    if (!lane) continue;
+    if (ok) {
+      lane->stored(delta);
+    } else {
+      lane->not_stored(std::move(delta));
+    }
+  }
+  co_return ok;
+}
+
+std::vector<std::pair<StreamId, std::shared_ptr<LaneMeters const>>> Shard::meters() const {
+  return meters_.with([](auto const& all) {
+    return std::vector<std::pair<StreamId, std::shared_ptr<LaneMeters const>>>(all.begin(),
+                                                                               all.end());
+  });
+}
+
+// ---- the end
+
+io::Task<bool> Shard::stop(SteadyTime deadline) {
+  stopping_ = true;
+  following_ = nullptr;
+  wanting_to_read_.clear();
+  for (auto const& [id, lane] : lanes_) lane->halt();
+  timers_.cancel();
+  co_await timers_.join();
+  timers_.start(cut_at(deadline));
+  co_await sends_.join();
+  timers_.cancel();
+  co_await timers_.join();
+  co_return true;
+}
+
+io::Task<void> Shard::cut_at(SteadyTime deadline) {
+  co_await tools_.clock.sleep_until(deadline);
+  sends_.cancel();
+}
+
+}  // namespace millrace::delivery

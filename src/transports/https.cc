@@ -1,0 +1,187 @@
+#include "transports/https.h"
+
+#include <algorithm>
+#include <string>
+
+#include "base/version.h"
+#include "model/event_block.h"
+#include "transports/harmless.h"
+#include "transports/retry_after.h"
+
+namespace millrace::transports {
+namespace {
+
+using delivery::Entry;
+using delivery::Outcome;
+using model::FailureClass;
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+// The model refuses these already; what is on a disk is not trusted to be what the model wrote.
+bool may_add(std::string_view name, std::string_view value) {
+  auto const is_token = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+           std::string_view("!#$%&'*+-.^_`|~").contains(c);
+  };
+  std::string small(name);
+  std::ranges::transform(small, small.begin(), lower);
+  static constexpr std::string_view ours[] = {"host",
+                                              "content-length",
+                                              "content-type",
+                                              "connection",
+                                              "transfer-encoding",
+                                              "te",
+                                              "trailer",
+                                              "upgrade",
+                                              "keep-alive",
+                                              "proxy-connection",
+                                              "proxy-authorization",
+                                              "expect",
+                                              "user-agent"};
+  return !small.empty() && std::ranges::all_of(small, is_token) &&
+         std::ranges::find(ours, small) == std::end(ours) && !small.starts_with("millrace-") &&
+         std::ranges::all_of(value, [](char c) {
+           auto const byte = static_cast<unsigned char>(c);
+           return byte == '\t' || (byte >= 0x20 && byte != 0x7F);
+         });
+}
+
+// A header's value made of an event's name, which is a producer's text.
+std::string header_safe(std::string_view text) {
+  std::string safe(text.substr(0, model::Limits::name_bytes));
+  for (char& c : safe)
+    if (c <= 0x20 || c >= 0x7F) c = '_';
+  return safe;
+}
+
+FailureClass class_of(http::Trouble trouble) {
+  switch (trouble) {
+    case http::Trouble::none:
+      return FailureClass::none;
+    case http::Trouble::timeout:
+      return FailureClass::timeout;
+    case http::Trouble::dns:
+      return FailureClass::dns;
+    case http::Trouble::refused:
+    case http::Trouble::broken:
+      return FailureClass::connect;
+    case http::Trouble::tls:
+      return FailureClass::tls;
+    case http::Trouble::protocol:
+      return FailureClass::protocol;
+    case http::Trouble::resolver:
+    case http::Trouble::own_side:
+      return FailureClass::own_side;
+  }
+  std::abort();
+}
+
+class HttpsTransport final : public delivery::Transport {
+ public:
+  HttpsTransport(http::Client& client, io::Clock& clock, model::DataStream const& stream)
+      : client_(client), clock_(clock), url_(http::parse_url(stream.delivery.url)) {
+    head_ = "User-Agent: Millrace/" + std::string(version) +
+            "\r\nMillrace-Stream-Id: " + stream.id.text() + "\r\n";
+    std::vector<std::string> secrets;
+    for (auto const& [name, value] : stream.headers) {
+      if (!may_add(name, value)) continue;
+      head_.append(name).append(": ").append(value).append("\r\n");
+      secrets.push_back(value);
+    }
+    harmless_ = Harmless(std::move(secrets));
+  }
+
+  delivery::BatchLimits limits() const override { return {.entries = 1}; }
+
+  io::Task<std::vector<Outcome>> send(std::vector<Entry> batch) override {
+    std::vector<Outcome> outcomes;
+    outcomes.reserve(batch.size());
+    for (auto const& entry : batch) outcomes.push_back(co_await post(entry));
+    co_return outcomes;
+  }
+
+ private:
+  io::Task<Outcome> post(Entry const& entry) {
+    auto const at = clock_.wall();
+    auto const began = clock_.now();
+    if (!url_) {
+      Outcome broken;
+      broken.failure = FailureClass::protocol;
+      broken.reason = url_.error().what;
+      broken.at = at;
+      co_return broken;
+    }
+    auto const head = head_of(entry);
+    auto answer = co_await client_.ask({.url = &*url_, .head = head, .body = entry.rendered->body});
+    auto outcome = outcome_of(answer, clock_.wall());
+    outcome.at = at;
+    outcome.took = clock_.now() - began;
+    outcome.response_headers = harmless_.headers(answer.headers);
+    outcome.response_body = harmless_.body(std::move(answer.body), answer.body_cut);
+    co_return outcome;
+  }
+
+  std::string head_of(Entry const& entry) const {
+    std::string head;
+    head.reserve(head_.size() + 320);
+    head.append(head_).append("Content-Type: ").append(entry.rendered->content_type);
+    head.append("\r\nMillrace-Event-Id: ").append(entry.event.text());
+    head.append("\r\nMillrace-Event-Type: ").append(header_safe(entry.event_type));
+    head.append("\r\nMillrace-Attempt: ").append(std::to_string(entry.attempt)).append("\r\n");
+    if (entry.replay)
+      head.append("Millrace-Replay-Id: ").append(entry.replay->text()).append("\r\n");
+    return head;
+  }
+
+  http::Client& client_;
+  io::Clock& clock_;
+  Result<http::Url> url_;
+  std::string head_;  // what is the same for every event
+  Harmless harmless_{{}};
+};
+
+class HttpsTransports final : public delivery::Transports {
+ public:
+  HttpsTransports(http::Client& client, io::Clock& clock) : client_(client), clock_(clock) {}
+  std::shared_ptr<delivery::Transport> make(model::DataStream const& stream) override {
+    if (stream.delivery.method != model::Method::https) return nullptr;
+    return std::make_shared<HttpsTransport>(client_, clock_, stream);
+  }
+
+ private:
+  http::Client& client_;
+  io::Clock& clock_;
+};
+
+}  // namespace
+
+delivery::Outcome outcome_of(http::Answer const& answer, WallTime now) {
+  Outcome outcome;
+  outcome.failure = class_of(answer.trouble);
+  outcome.resent = answer.resent;
+  outcome.reused = answer.reused;
+  outcome.timing = {answer.dns, answer.connect, answer.tls, answer.answer};
+  outcome.address = answer.address;
+  if (answer.trouble != http::Trouble::none) {
+    outcome.reason = one_line(answer.reason);
+    return outcome;
+  }
+  outcome.status = static_cast<std::uint16_t>(std::clamp(answer.status, 0, 999));
+  outcome.delivered = answer.status >= 200 && answer.status <= 299;
+  if (outcome.delivered) return outcome;
+  outcome.failure = FailureClass::http;
+  outcome.reason = "status " + std::to_string(outcome.status);
+  if (auto const location = http::find_header(answer.headers, "Location");
+      location && answer.status >= 300 && answer.status <= 399)
+    outcome.reason += ": redirects are not followed";
+  if (answer.status == 429 || answer.status == 503)
+    if (auto const wait = http::find_header(answer.headers, "Retry-After"))
+      outcome.retry_after = parse_retry_after(*wait, now);
+  return outcome;
+}
+
+std::shared_ptr<delivery::Transports> make_transports(http::Client& client, io::Clock& clock) {
+  return std::make_shared<HttpsTransports>(client, clock);
+}
+
+}  // namespace millrace::transports

@@ -1,0 +1,20 @@
+// One POST an event to a webhook, as a delivery::Transport over an http::Client.
+//   Success  The final status is 2xx and its header block was complete in time (DESIGN 7). The body never changes that.
+//   Headers  User-Agent, Millrace-Event-Id, -Event-Type, -Stream-Id, -Attempt, on replays -Replay-Id; then the stream's own.
+//   Threads  All of it belongs to the client's loop.
+#pragma once
+#include <memory>
+
+#include "delivery/transport.h"
+#include "http/client.h"
+#include "io/clock.h"
+
+namespace millrace::transports {
+
+// Both outlive what is made. make() answers null for a method that there is no transport for (SQS is not yet: #6).
+std::shared_ptr<delivery::Transports> make_transports(http::Client& client, io::Clock& clock);
+
+// What the answer of an attempt means; `headers` and `body` are still as they came. Pure.
+delivery::Outcome outcome_of(http::Answer const& answer, WallTime now);
+
+}  // namespace millrace::transports
