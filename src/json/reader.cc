@@ -47,10 +47,7 @@ std::string listed(std::vector<std::string_view> const& words) {
 
 Result<boost::json::value> parse(std::string_view text, Limits limits) {
   Parser parser;
-  if (auto good = parser.validate(text, limits); !good) return pass(good);
-  if (auto const first = text.find_first_not_of(" \t\r\n");
-      first != text.npos && text[first] == '{')
-    if (auto const members = parser.members(text, limits); !members) return pass(members);
+  if (auto good = parser.validate_unique(text, limits); !good) return pass(good);
   boost::json::parse_options options;
   options.max_depth = limits.depth;
   boost::system::error_code error;

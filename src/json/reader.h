@@ -16,7 +16,7 @@
 
 namespace millrace::json {
 
-// The whole text as a tree. Keys that come twice are refused, at the top level. Fails with: invalid (the message does not name the input).
+// The whole text as a tree. A key that comes twice in one object is refused. Fails with: invalid (the message does not name the input).
 Result<boost::json::value> parse(std::string_view text, Limits limits = {});
 
 // The string at `key`; nullopt when there is none.

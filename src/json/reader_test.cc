@@ -15,6 +15,9 @@ TEST(Parse, holds_limits_and_refuses_keys_that_come_twice) {
   EXPECT_FALSE(parse("[[1]]", {.bytes = 100, .depth = 1}));
   EXPECT_FALSE(parse("[1]", {.bytes = 2, .depth = 1}));
   EXPECT_THAT(parse(R"({"a":1,"a":2})").error().what, HasSubstr("twice"));
+  EXPECT_THAT(parse(R"([{"a":[{"b":1,"c":"x","\u0062":2}]}])").error().what,
+              HasSubstr("\"b\": is there twice"));
+  EXPECT_TRUE(parse(R"([{"a":1},{"a":{"a":"a"}},"a"])"));
 }
 
 struct FieldsTest : testing::Test {

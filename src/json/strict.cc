@@ -191,6 +191,22 @@ Result<void> Parser::validate(std::string_view json, Limits limits) {
   return state_->document.read(json, limits);
 }
 
+Result<void> Parser::validate_unique(std::string_view json, Limits limits) {
+  auto& document = state_->document;
+  if (auto good = document.read(json, limits); !good) return good;
+  std::vector<std::unordered_set<std::string>>
+      open;  // the keys seen in each object or array around the token
+  for (std::uint32_t token = 0; token < document.tokens(); ++token) {
+    char const c = document.at(token);
+    if (c == '{' || c == '[') open.emplace_back();
+    if (c == '}' || c == ']') open.pop_back();
+    if (c != '"' || token + 1 >= document.tokens() || document.at(token + 1) != ':') continue;
+    auto name = unquoted(document.raw(token, token + 1)).value_or("");
+    if (!open.back().insert(name).second) return refuse(quote(name), "is there twice");
+  }
+  return {};
+}
+
 Result<std::vector<Member>> Parser::members(std::string_view json, Limits limits) {
   auto& document = state_->document;
   if (auto good = document.read(json, limits); !good) return pass(good);

@@ -52,6 +52,8 @@ class Parser {
   Result<std::vector<Member>> members(std::string_view json, Limits limits = {});
   // The elements of an array, raw, in order. Fails with: invalid (not valid, not an array).
   Result<std::vector<std::string_view>> elements(std::string_view json, Limits limits = {});
+  // As validate(), and no object at any depth may have a key twice. Fails with: invalid.
+  Result<void> validate_unique(std::string_view json, Limits limits = {});
   // Only looks whether the text is valid. Fails with: invalid.
   Result<void> validate(std::string_view json, Limits limits = {});
 

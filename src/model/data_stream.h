@@ -60,8 +60,9 @@ struct DataStream {
   WallTime created_at{};
   WallTime updated_at{};
 
-  bool selects(
-      std::string_view event_type) const;  // by name only; the account is the dispatcher's business
+  // By name only; the account is the dispatcher's business.
+  bool selects(std::string_view event_type) const;
+  friend bool operator==(DataStream const&, DataStream const&) = default;
 };
 
 struct HeaderLimits {
@@ -75,10 +76,9 @@ std::string_view header_refusal(std::string_view name);
 struct StreamRules {
   bool allow_plain_http = false;  // http:// URLs (allowed ranges are checked when connecting)
   bool allow_every_account = false;
-  bool allow_caliper = false;  // the format can be sent
-  bool allow_sqs = false;      // the method can be sent
-  bool allow_any_queue_name =
-      false;  // SQS queues whose name does not begin with canvas-live-events
+  bool allow_caliper = false;         // the format can be sent
+  bool allow_sqs = false;             // the method can be sent
+  bool allow_any_queue_name = false;  // also queues not named canvas-live-events...
 };
 
 // Reads the JSON of POST /api/v1/data_streams. Unknown fields are faults. Pure.

@@ -1,0 +1,382 @@
+#include "formats/caliper.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <vector>
+
+#include "formats/caliper_plan.h"
+#include "formats/members.h"
+#include "json/reader.h"
+
+namespace millrace::formats {
+namespace {
+
+constexpr std::string_view context_url = R"("http://purl.imsglobal.org/ctx/caliper/v1p1")";
+constexpr std::string_view course_urn = "urn:instructure:canvas:course:";
+constexpr std::string_view user_urn = "urn:instructure:canvas:user:";
+constexpr std::string_view no_host = "www.canvaslms.com";  // of events born in a job
+
+bool is_text(std::string_view raw) { return raw.size() >= 2 && raw.front() == '"'; }
+// What stands between the quotes, still escaped: it goes into another JSON string. Numbers as they are.
+std::string_view inside(std::string_view raw) {
+  return is_text(raw) ? raw.substr(1, raw.size() - 2) : raw;
+}
+
+// Most times already are what Caliper asks for, or lack only the milliseconds.
+enum class TimeShape { exact, no_milliseconds, other };
+TimeShape shape_of(std::string_view t) {
+  if (t.size() != 24 && t.size() != 20) return TimeShape::other;
+  constexpr std::string_view form = "dddd-dd-ddTdd:dd:dd";
+  for (std::size_t i = 0; i < form.size(); ++i)
+    if (form[i] == 'd' ? t[i] < '0' || t[i] > '9' : t[i] != form[i]) return TimeShape::other;
+  if (t.size() == 20) return t[19] == 'Z' ? TimeShape::no_milliseconds : TimeShape::other;
+  for (std::size_t i = 20; i < 23; ++i)
+    if (t[i] < '0' || t[i] > '9') return TimeShape::other;
+  return t[19] == '.' && t[23] == 'Z' ? TimeShape::exact : TimeShape::other;
+}
+
+class Rendering {
+ public:
+  Rendering(Plan const& plan, std::span<std::string_view const> slots)
+      : plan_(plan), slots_(slots) {
+    user_ = inside(at(user_id));
+    if (user_.empty() && plan.actor_otherwise != SlotTable::none) {
+      user_ = inside(at(plan.actor_otherwise));
+      fallback_ = true;
+    }
+    host_ = inside(at(hostname));
+    if (host_.empty()) host_ = no_host;
+    bool const own = !at(body_context_type).empty() && !at(body_context_id).empty();
+    if (inside(at(own ? body_context_type : context_type)) == "Course")
+      course_ = inside(at(own ? body_context_id : context_id));
+    auto const role = inside(at(context_role));
+    if (role == "StudentEnrollment") role_ = "Learner";
+    if (role == "TeacherEnrollment") role_ = "Instructor";
+  }
+
+  bool envelope(std::string& out, WallTime accepted_at, EventId id) {
+    out += R"({"sensor":)";
+    sensor(out);
+    out.append(R"(,"sendTime":")")
+        .append(iso_ms(accepted_at))
+        .append(R"(","dataVersion":)")
+        .append(context_url);
+    out.append(R"(,"data":[{"@context":)")
+        .append(context_url)
+        .append(R"(,"id":"urn:uuid:)")
+        .append(id.text());
+    out.append(R"(","type":)").append(plan_.type).append(R"(,"actor":)");
+    actor(out);
+    out.append(R"(,"action":)").append(plan_.action).append(R"(,"object":)");
+    if (!render(plan_.object, out)) return false;
+    out += R"(,"eventTime":)";
+    if (!time(at(event_time), out)) out.append("\"").append(iso_ms(accepted_at)).append("\"");
+    if (plan_.has_generated)
+      member(out, R"(,"generated":)", [&] { return render(plan_.generated, out); });
+    copied(out, R"(,"referrer":)", referrer);
+    out += R"(,"edApp":{"id":)";
+    sensor(out);
+    out += R"(,"type":"SoftwareApplication"})";
+    group_and_membership(out);
+    if (auto const session = inside(at(session_id)); !session.empty())
+      out.append(R"(,"session":{"id":"urn:instructure:canvas:session:)")
+          .append(session)
+          .append(R"(","type":"Session"})");
+    extensions(out);
+    out += "}]}";
+    return true;
+  }
+
+ private:
+  std::string_view at(std::uint16_t slot) const { return slots_[slot]; }
+
+  void sensor(std::string& out) const { out.append("\"http://").append(host_).append("/\""); }
+
+  // Appends `before` and what `write` gives, or nothing.
+  template <class Write>
+  static bool member(std::string& out, std::string_view before, Write write) {
+    auto const size = out.size();
+    out += before;
+    if (write()) return true;
+    out.resize(size);
+    return false;
+  }
+  void copied(std::string& out, std::string_view before, std::uint16_t slot) const {
+    if (!at(slot).empty()) out.append(before).append(at(slot));
+  }
+
+  void bare_actor(std::string& out) const {
+    out += R"({"id":)";
+    if (user_.empty()) {
+      sensor(out);
+      out += R"(,"type":"SoftwareApplication"})";
+    } else {
+      out.append("\"").append(user_urn).append(user_).append(R"(","type":"Person"})");
+    }
+  }
+
+  void actor(std::string& out) const {
+    bare_actor(out);
+    if (user_.empty() || plan_.bare_actor) return;
+    out.back() = ',';
+    out += R"("extensions":{"com.instructure.canvas":{)";
+    if (!fallback_) {
+      listed(out, R"("user_login":)", user_login);
+      listed(out, R"("user_sis_id":)", user_sis_id);
+    }
+    listed(out, R"("root_account_id":)", root_account_id);
+    listed(out, R"("root_account_lti_guid":)", root_account_lti_guid);
+    listed(out, R"("root_account_uuid":)", root_account_uuid);
+    out.append(R"("entity_id":")").append(user_).append("\",");
+    if (!fallback_) listed(out, R"("real_user_id":)", real_user_id);
+    out.back() = '}';
+    out += "}}";
+  }
+  void listed(std::string& out, std::string_view key, std::uint16_t slot) const {
+    if (!at(slot).empty()) out.append(key).append(at(slot)).push_back(',');
+  }
+
+  void extensions(std::string& out) const {
+    out += R"(,"extensions":{"com.instructure.canvas":{)";
+    listed(out, R"("hostname":)", hostname);
+    listed(out, R"("request_id":)", request_id);
+    listed(out, R"("user_agent":)", user_agent);
+    listed(out, R"("client_ip":)", client_ip);
+    listed(out, R"("request_url":)", url);
+    listed(out, R"("job_id":)", job_id);
+    listed(out, R"("job_tag":)", job_tag);
+    out += R"("version":"1.0.0"}})";
+  }
+
+  // A group only where the context is a course; a membership only of a person in a group.
+  void group_and_membership(std::string& out) const {
+    if (plan_.group == GroupRule::none) return;
+    auto const section = inside(at(body_course_section_id));
+    auto const section_course = inside(at(body_course_id));
+    if (course_.empty()) {
+      if (plan_.membership_otherwise == SlotTable::none) return;
+      auto const course = inside(at(plan_.membership_otherwise));
+      if (!course.empty()) membership(out, course, {});
+      return;
+    }
+    bool const in_section =
+        plan_.group == GroupRule::section && !section.empty() && !section_course.empty();
+    out += R"(,"group":)";
+    organization(out, in_section ? section_course : course_,
+                 in_section ? section : std::string_view());
+    out.back() = ',';
+    out.append(R"("extensions":{"com.instructure.canvas":{"context_type":"Course","entity_id":")")
+        .append(course_)
+        .append(R"("}}})");
+    membership(out, in_section ? section_course : course_,
+               in_section ? section : std::string_view());
+  }
+  static void organization_id(std::string& out, std::string_view course, std::string_view section) {
+    out.append(course_urn).append(course);
+    if (!section.empty()) out.append(":section:").append(section);
+  }
+  static void organization(std::string& out, std::string_view course, std::string_view section) {
+    out += R"({"id":")";
+    organization_id(out, course, section);
+    out += section.empty() ? R"(","type":"CourseOffering"})" : R"(","type":"CourseSection"})";
+  }
+  void membership(std::string& out, std::string_view course, std::string_view section) const {
+    if (user_.empty()) return;
+    out += R"(,"membership":{"id":")";
+    organization_id(out, course, section);
+    out.append(":").append(role_.empty() ? "user" : role_).append(":").append(user_);
+    out.append(R"(","type":"Membership","member":{"id":")").append(user_urn).append(user_);
+    out += R"(","type":"Person"},"organization":)";
+    organization(out, course, section);
+    if (!section.empty()) {
+      out.back() = ',';
+      out += R"("subOrganizationOf":)";
+      organization(out, course, {});
+      out += '}';
+    }
+    if (!role_.empty()) out.append(R"(,"roles":[")").append(role_).append(R"("])");
+    out += '}';
+  }
+
+  static bool time(std::string_view raw, std::string& out) {
+    if (!is_text(raw)) return false;
+    auto const text = inside(raw);
+    switch (shape_of(text)) {
+      case TimeShape::exact:
+        out += raw;
+        return true;
+      case TimeShape::no_milliseconds:
+        out.append(raw.substr(0, 20)).append(".000Z\"");
+        return true;
+      case TimeShape::other:
+        break;
+    }
+    auto const parsed = parse_time(text);
+    // What is no time is passed on as it came: Canvas sends such, and a receiver can see it.
+    if (parsed) {
+      out.append("\"").append(iso_ms(*parsed)).append("\"");
+    } else {
+      out += raw;
+    }
+    return true;
+  }
+  // 100.0 as 100: the published form of a quiz writes its points so.
+  static void whole(std::string_view raw, std::string& out) {
+    auto const point = raw.find('.');
+    bool const zeros = point != raw.npos && raw.find_first_not_of('0', point + 1) == raw.npos;
+    out += zeros ? raw.substr(0, point) : raw;
+  }
+
+  bool field(Node const& node, std::string& out) const {
+    auto const raw = at(node.slot);
+    if (raw.empty()) return false;
+    switch (node.change) {
+      case Change::none:
+        out += raw;
+        return true;
+      case Change::time:
+        return time(raw, out);
+      case Change::whole:
+        whole(raw, out);
+        return true;
+    }
+    return false;
+  }
+
+  bool joined(Node const& node, std::string& out) const {
+    out += '"';
+    for (auto const& part : node.parts) {
+      switch (part.kind) {
+        case Node::Kind::field: {
+          auto const piece = inside(at(part.slot));
+          if (piece.empty()) return false;
+          out += piece;
+          break;
+        }
+        case Node::Kind::actor:
+          out.append("http://").append(host_).append("/");
+          break;
+        default:
+          out += part.text;
+      }
+    }
+    out += '"';
+    return true;
+  }
+
+  bool list(Node const& node, std::string& out, char open, char close) const {
+    auto const size = out.size();
+    out += open;
+    bool any = false;
+    for (std::size_t i = 0; i < node.parts.size(); ++i) {
+      auto const before = out.size();
+      if (any) out += ',';
+      if (open == '{') out += node.keys[i];
+      if (render(node.parts[i], out)) {
+        any = true;
+        continue;
+      }
+      out.resize(before);
+      if (node.has_id && i == 0) break;
+    }
+    if (any) {
+      out += close;
+    } else {
+      out.resize(size);
+    }
+    return any;
+  }
+
+  // Appends the value, or nothing: false.
+  bool render(Node const& node, std::string& out) const {
+    switch (node.kind) {
+      case Node::Kind::literal:
+        out += node.text;
+        return true;
+      case Node::Kind::field:
+        return field(node, out);
+      case Node::Kind::joined:
+        return member(out, "", [&] { return joined(node, out); });
+      case Node::Kind::first:
+        for (auto const& part : node.parts)
+          if (render(part, out)) return true;
+        return false;
+      case Node::Kind::choose: {
+        std::size_t i = 0;
+        while (i < node.keys.size() && node.keys[i] != at(node.slot)) ++i;
+        return render(node.parts[i], out);
+      }
+      case Node::Kind::object:
+        return list(node, out, '{', '}');
+      case Node::Kind::array:
+        return list(node, out, '[', ']');
+      case Node::Kind::actor:
+        bare_actor(out);
+        return true;
+    }
+    return false;
+  }
+
+  Plan const& plan_;
+  std::span<std::string_view const> slots_;
+  std::string_view user_, host_, course_, role_;
+  bool fallback_ = false;
+};
+
+}  // namespace
+
+struct CaliperRenderer::Plans {
+  std::map<std::string, Plan, std::less<>> by_type;
+};
+
+CaliperRenderer::CaliperRenderer(std::unique_ptr<Plans> plans) : plans_(std::move(plans)) {}
+CaliperRenderer::CaliperRenderer(CaliperRenderer&&) noexcept = default;
+CaliperRenderer& CaliperRenderer::operator=(CaliperRenderer&&) noexcept = default;
+CaliperRenderer::~CaliperRenderer() = default;
+
+Result<CaliperRenderer> CaliperRenderer::make(model::Catalog const& catalog) {
+  auto plans = std::make_unique<Plans>();
+  for (auto const& event : catalog.events()) {
+    if (event.caliper.empty()) continue;
+    auto const mapping = json::parse(event.caliper);
+    if (!mapping) return pass(mapping);
+    if (!mapping->is_object())
+      return fail(Fault::invalid,
+                  fmt::format("catalogue: {}: its mapping is not an object", event.name));
+    auto plan = compile(mapping->get_object());
+    if (!plan)
+      return fail(Fault::invalid, fmt::format("catalogue: {}: {}", event.name, plan.error().what));
+    plans->by_type.emplace(event.name, std::move(*plan));
+  }
+  return CaliperRenderer(std::move(plans));
+}
+
+bool CaliperRenderer::has_form(std::string_view event_type) const {
+  return plans_->by_type.find(event_type) != plans_->by_type.end();
+}
+
+Result<std::string> CaliperRenderer::render(std::string_view event_type,
+                                            model::EventView const& event, WallTime accepted_at,
+                                            EventId id) const {
+  auto const found = plans_->by_type.find(event_type);
+  if (found == plans_->by_type.end())
+    return fail(Fault::missing, fmt::format("{}: has no Caliper form", event_type));
+  auto const& plan = found->second;
+  std::array<std::string_view, 128> slots{};
+  auto const fill = [&](bool in_body, std::string_view object) {
+    each_member(object, [&](std::string_view key, std::string_view raw) {
+      auto const slot = plan.slots.find(in_body, key);
+      if (slot != SlotTable::none && raw != "null") slots[slot] = raw;
+    });
+  };
+  fill(false, event.metadata());
+  fill(true, event.body());
+  std::string out;
+  out.reserve(event.payload.size() + 2048);
+  if (!Rendering(plan, slots).envelope(out, accepted_at, id))
+    return fail(Fault::invalid, fmt::format("{}: lacks the id of what it is about", event_type));
+  return out;
+}
+
+}  // namespace millrace::formats

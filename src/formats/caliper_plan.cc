@@ -1,0 +1,249 @@
+#include "formats/caliper_plan.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <boost/json/value.hpp>
+
+#include "json/reader.h"
+#include "json/write.h"
+
+namespace millrace::formats {
+namespace {
+
+using boost::json::object;
+using boost::json::value;
+
+// In the order of enum Slot.
+constexpr std::array<std::string_view, common_slots> common{"metadata.event_time",
+                                                            "metadata.hostname",
+                                                            "metadata.request_id",
+                                                            "metadata.user_agent",
+                                                            "metadata.client_ip",
+                                                            "metadata.url",
+                                                            "metadata.job_id",
+                                                            "metadata.job_tag",
+                                                            "metadata.referrer",
+                                                            "metadata.session_id",
+                                                            "metadata.user_id",
+                                                            "metadata.user_login",
+                                                            "metadata.user_sis_id",
+                                                            "metadata.root_account_id",
+                                                            "metadata.root_account_lti_guid",
+                                                            "metadata.root_account_uuid",
+                                                            "metadata.real_user_id",
+                                                            "metadata.context_type",
+                                                            "metadata.context_id",
+                                                            "metadata.context_role",
+                                                            "body.context_type",
+                                                            "body.context_id",
+                                                            "body.course_id",
+                                                            "body.course_section_id"};
+
+bool is_path(std::string_view text) {
+  return text.starts_with("body.") || text.starts_with("metadata.");
+}
+
+class Compiler {
+ public:
+  explicit Compiler(SlotTable& slots) : slots_(slots) {}
+
+  Result<Node> node(value const& from, std::string const& place) {
+    if (from.is_string()) return text_node(std::string_view(from.get_string()), place);
+    if (from.is_array()) return list_node(from, Node::Kind::array, place);
+    if (!from.is_object())
+      return fail(Fault::invalid, place + ": is neither text, list nor object");
+    auto const& members = from.get_object();
+    if (auto const* const first = members.if_contains("first"))
+      return list_node(*first, Node::Kind::first, place);
+    if (members.contains("choose")) return choice(members, place);
+    return object_node(members, place, false);
+  }
+
+ private:
+  Result<Node> text_node(std::string_view text, std::string const& place) {
+    Node made;
+    if (text.starts_with('\'')) {
+      made.text = json::quote(text.substr(1));
+      return made;
+    }
+    if (text == "{actor}") {
+      made.kind = Node::Kind::actor;
+      return made;
+    }
+    if (is_path(text)) return field(text, place);
+    return joined(text, place);
+  }
+
+  Result<Node> field(std::string_view text, std::string const& place) {
+    Node made;
+    made.kind = Node::Kind::field;
+    auto const bar = text.find('|');
+    if (bar != text.npos) {
+      auto const change = text.substr(bar + 1);
+      if (change != "time" && change != "whole")
+        return fail(Fault::invalid, fmt::format("{}: knows no change '{}'", place, change));
+      made.change = change == "time" ? Change::time : Change::whole;
+    }
+    made.slot = slots_.slot_of(text.substr(0, bar));
+    return made;
+  }
+
+  // "urn:…:{body.x}:…": literal pieces and fields in turn.
+  Result<Node> joined(std::string_view text, std::string const& place) {
+    Node made;
+    made.kind = Node::Kind::joined;
+    while (!text.empty()) {
+      auto const open = text.find('{');
+      Node piece;
+      if (open != 0) {
+        piece.text = std::string(text.substr(0, open));
+        text.remove_prefix(open == text.npos ? text.size() : open);
+      } else {
+        auto const close = text.find('}');
+        if (close == text.npos) return fail(Fault::invalid, place + ": '{' without '}'");
+        auto const inside = text.substr(1, close - 1);
+        text.remove_prefix(close + 1);
+        if (inside == "sensor") {
+          piece.kind = Node::Kind::actor;  // within a joined text: the sensor
+        } else if (is_path(inside)) {
+          piece.kind = Node::Kind::field;
+          piece.slot = slots_.slot_of(inside);
+        } else {
+          return fail(Fault::invalid, fmt::format("{}: knows no '{}'", place, inside));
+        }
+      }
+      made.parts.push_back(std::move(piece));
+    }
+    return made;
+  }
+
+  Result<Node> list_node(value const& from, Node::Kind kind, std::string const& place) {
+    if (!from.is_array() || from.get_array().empty())
+      return fail(Fault::invalid, place + ": is not a list with something in it");
+    Node made;
+    made.kind = kind;
+    for (auto const& each : from.get_array()) {
+      auto part = node(each, place);
+      if (!part) return part;
+      made.parts.push_back(std::move(*part));
+    }
+    return made;
+  }
+
+  Result<Node> choice(object const& members, std::string const& place) {
+    auto const by = json::text_at(members, "choose");
+    auto const* const cases = members.if_contains("cases");
+    auto const* const otherwise = members.if_contains("otherwise");
+    if (!by || !is_path(*by) || cases == nullptr || !cases->is_object() || otherwise == nullptr)
+      return fail(Fault::invalid, place + ": a choice has choose (a path), cases and otherwise");
+    Node made;
+    made.kind = Node::Kind::choose;
+    made.slot = slots_.slot_of(*by);
+    for (auto const& each : cases->get_object()) {
+      auto part = node(each.value(), place + "/" + std::string(each.key()));
+      if (!part) return part;
+      made.keys.push_back(json::quote(each.key()));
+      made.parts.push_back(std::move(*part));
+    }
+    auto last = node(*otherwise, place + "/otherwise");
+    if (!last) return last;
+    made.parts.push_back(std::move(*last));
+    return made;
+  }
+
+  Result<Node> object_node(object const& members, std::string const& place, bool extensions) {
+    Node made;
+    made.kind = Node::Kind::object;
+    for (auto const& each : members) {
+      auto const inner = place + "/" + std::string(each.key());
+      bool const wraps = each.key() == "extensions" && !extensions;
+      auto part = wraps && each.value().is_object()
+                      ? object_node(each.value().get_object(), inner, true)
+                      : node(each.value(), inner);
+      if (!part) return part;
+      if (wraps) {
+        Node wrapper;
+        wrapper.kind = Node::Kind::object;
+        wrapper.keys.emplace_back(R"("com.instructure.canvas":)");
+        wrapper.parts.push_back(std::move(*part));
+        part = std::move(wrapper);
+      }
+      if (each.key() == "id" && !extensions) made.has_id = made.parts.empty();
+      made.keys.push_back(json::quote(each.key()) + ":");
+      made.parts.push_back(std::move(*part));
+    }
+    return made;
+  }
+
+  SlotTable& slots_;
+};
+
+}  // namespace
+
+SlotTable::SlotTable() : entries_(256) {
+  for (auto const path : common) slot_of(path);
+}
+
+std::size_t SlotTable::hash(bool in_body, std::string_view name) {
+  std::uint32_t h = in_body ? 0x811C9DC5U : 0x01000193U;
+  for (char const c : name) h = (h ^ static_cast<unsigned char>(c)) * 0x01000193U;
+  return h ^ (h >> 15);
+}
+
+std::uint16_t SlotTable::slot_of(std::string_view path) {
+  bool const in_body = path.starts_with("body.");
+  auto const name = path.substr(path.find('.') + 1);
+  check(count_ < entries_.size() / 2, "a mapping names fewer fields than its table holds");
+  for (auto at = hash(in_body, name) % entries_.size();; at = (at + 1) % entries_.size()) {
+    auto& entry = entries_[at];
+    if (entry.slot == none) {
+      entry = {std::string(name), in_body, static_cast<std::uint16_t>(count_++)};
+      return entry.slot;
+    }
+    if (entry.in_body == in_body && entry.name == name) return entry.slot;
+  }
+}
+
+std::uint16_t SlotTable::find(bool in_body, std::string_view name) const {
+  for (auto at = hash(in_body, name) % entries_.size();; at = (at + 1) % entries_.size()) {
+    auto const& entry = entries_[at];
+    if (entry.slot == none) return none;
+    if (entry.in_body == in_body && entry.name == name) return entry.slot;
+  }
+}
+
+Result<Plan> compile(object const& mapping) {
+  Plan plan;
+  auto const type = json::text_at(mapping, "type");
+  auto const action = json::text_at(mapping, "action");
+  auto const* const made = mapping.if_contains("object");
+  if (!type || !action || made == nullptr)
+    return fail(Fault::invalid, "a mapping has type, action and object");
+  plan.type = json::quote(*type);
+  plan.action = json::quote(*action);
+  Compiler compiler(plan.slots);
+  auto object_plan = compiler.node(*made, "/object");
+  if (!object_plan) return pass(object_plan);
+  plan.object = std::move(*object_plan);
+  if (auto const* const generated = mapping.if_contains("generated")) {
+    auto generated_plan = compiler.node(*generated, "/generated");
+    if (!generated_plan) return pass(generated_plan);
+    plan.generated = std::move(*generated_plan);
+    plan.has_generated = true;
+  }
+  plan.bare_actor = json::text_at(mapping, "actor") == "bare";
+  if (auto const path = json::text_at(mapping, "actor_otherwise"))
+    plan.actor_otherwise = plan.slots.slot_of(*path);
+  if (auto const path = json::text_at(mapping, "membership_otherwise"))
+    plan.membership_otherwise = plan.slots.slot_of(*path);
+  auto const group = json::text_at(mapping, "group").value_or("course");
+  if (group != "course" && group != "section" && group != "none")
+    return fail(Fault::invalid, fmt::format("/group: knows no '{}'", group));
+  plan.group = group == "course"    ? GroupRule::course
+               : group == "section" ? GroupRule::section
+                                    : GroupRule::none;
+  return plan;
+}
+
+}  // namespace millrace::formats
