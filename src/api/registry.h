@@ -1,13 +1,17 @@
-// The control plane's records in memory: data streams, tokens, access keys, accounts. Reads never block; each change is in the
-// store before it is seen.
-//   Secrets  Tokens are kept as SHA-256; access-key secrets and stream secrets are sealed at rest.
+// The control plane's records in memory: data streams, tokens, access keys. Reads never wait; each change is in the store, with its
+// audit line in the same transaction, before it is seen.
+//   Secrets  Tokens are kept as SHA-256; access-key secrets and data streams are sealed at rest. No audit line holds one.
+//   Races    A change names the version that it was made from; what somebody else changed meanwhile is a conflict.
 //   Threads  Any loop.
 #pragma once
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "api/audit.h"
 #include "crypto/seal.h"
 #include "io/clock.h"
 #include "io/random.h"
@@ -32,6 +36,18 @@ struct AccessKeyRecord {
   bool revoked = false;
 };
 
+// Marks a call that makes something, so that its repeat makes nothing: kept for 24 h in the same transaction.
+struct Repeat {
+  std::string key;        // who, where and the client's own key, hashed
+  std::string body_hash;  // a repeat with another body is another call
+};
+
+struct Made {  // what a marked call made
+  std::string body_hash;
+  std::string id;
+  WallTime at{};
+};
+
 class Registry : public model::Credentials {
  public:
   // Reads everything from the store. Fails with: io, corrupt (a sealed value that the master key does not open).
@@ -39,32 +55,58 @@ class Registry : public model::Credentials {
                                                           crypto::Sealer sealer, io::Clock& clock,
                                                           io::Random& random);
 
-  virtual std::vector<std::shared_ptr<model::DataStream const>> streams() const = 0;
+  // ---- data streams
+  virtual std::vector<std::shared_ptr<model::DataStream const>> streams()
+      const = 0;  // by id: the oldest first
   virtual std::shared_ptr<model::DataStream const> stream(StreamId id) const = 0;  // null: none
-  // Stores a new or changed stream with its audit line. Fails with: conflict (`expected_version` is not the stored one; 0: new).
+  // Stores a new or changed stream with its audit line; sets its version and times. Fails with: conflict (`expected_version` is not
+  // the stored one; 0: new).
   virtual io::Task<Result<void>> save(model::DataStream stream, std::uint64_t expected_version,
-                                      model::Principal by, std::string action) = 0;
+                                      model::Principal by, std::string action,
+                                      std::optional<Repeat> repeat = {}) = 0;
+  // `unmake`: with it goes what was kept of the Repeat that made it. Fails with: missing, conflict.
   virtual io::Task<Result<void>> erase(StreamId id, std::uint64_t expected_version,
-                                       model::Principal by) = 0;
+                                       model::Principal by, std::optional<Repeat> unmake = {}) = 0;
 
-  virtual std::vector<TokenRecord> tokens() const = 0;
+  // ---- tokens
+  virtual std::vector<TokenRecord> tokens() const = 0;  // by id: the oldest first
   struct NewToken {
     TokenRecord record;
     std::string secret;
   };  // the secret is shown once
   virtual io::Task<Result<NewToken>> add_token(std::string name, model::Role role,
                                                std::vector<std::string> accounts,
-                                               model::Principal by) = 0;
+                                               model::Principal by,
+                                               std::optional<Repeat> repeat = {}) = 0;
+  // The token is good for nothing from then on; its record stays. Fails with: missing, conflict (revoked already).
   virtual io::Task<Result<void>> revoke_token(std::string id, model::Principal by) = 0;
+  // When no token is left that owns every account: makes one. `keep` gets its secret before it is stored and writes it where the
+  // operator finds it, so that no crash leaves a token that nobody knows. Answers whether one was made.
+  virtual io::Task<Result<bool>> first_owner(
+      std::function<Result<void>(std::string const& secret)> keep) = 0;
 
-  virtual std::vector<AccessKeyRecord> access_keys() const = 0;
+  // ---- access keys
+  virtual std::vector<AccessKeyRecord> access_keys() const = 0;  // by id
   struct NewAccessKey {
     AccessKeyRecord record;
     std::string secret_access_key;
   };
+  struct GivenKey {
+    std::string access_key_id, secret_access_key;
+  };
+  // `given`: a pair that producers have already; else one is drawn. Fails with: conflict (the id is taken).
   virtual io::Task<Result<NewAccessKey>> add_access_key(std::vector<std::string> accounts,
-                                                        model::Principal by) = 0;
-  virtual io::Task<Result<void>> revoke_access_key(std::string id, model::Principal by) = 0;
+                                                        model::Principal by,
+                                                        std::optional<Repeat> repeat = {},
+                                                        std::optional<GivenKey> given = {}) = 0;
+  virtual io::Task<Result<void>> revoke_access_key(std::string id,
+                                                   model::Principal by) = 0;  // as revoke_token()
+
+  // ---- both
+  virtual std::optional<Made> made(std::string const& key)
+      const = 0;  // by a call that was marked with this key in the last 24 h
+  // An audit line of a change that is not kept here (a key rotation, say).
+  virtual io::Task<Result<void>> note(AuditLine line, model::Principal by) = 0;
 };
 
 }  // namespace millrace::api

@@ -1,0 +1,815 @@
+#include "api/openapi.h"
+
+// The text of openapi.yaml at the root of the tree, between the two brackets: change both together.
+namespace millrace::api {
+namespace {
+
+// clang-format off
+constexpr std::string_view text = R"yaml(openapi: 3.1.0
+info:
+  title: Millrace
+  version: "1"
+  summary: Canvas Live Events in, data streams out.
+  description: |
+    The control plane of a Millrace node, and the addresses that machines ask.
+
+    Every path needs a token in `Authorization: Bearer TOKEN`, but for those marked with an empty `security`. A token belongs to
+    root accounts and has a role: a viewer reads, an editor changes data streams, an owner also handles credentials and reads
+    the audit log, a producer sends events and nothing else. What belongs to an account that the token does not have is answered
+    as if it did not exist (404).
+
+    Times are UTC in ISO 8601 with milliseconds. Lists answer `{"items": [...], "next": CURSOR}`; pass the cursor as `after` for the
+    next page; `next` is null at the end. Bodies have at most 1 MiB. Unknown fields and parameters are refused, and all faults of
+    an input are told at once. HEAD is answered wherever GET is.
+  license:
+    name: Apache-2.0
+    identifier: Apache-2.0
+servers:
+  - url: /
+security:
+  - token: []
+
+paths:
+  /:
+    get:
+      summary: A short page that says what runs here
+      security: []
+      responses:
+        "200": {description: HTML, content: {text/html: {schema: {type: string}}}}
+  /openapi.yaml:
+    get:
+      summary: This document
+      security: []
+      responses:
+        "200": {description: YAML, content: {application/yaml: {schema: {type: string}}}}
+  /jwks:
+    get: &jwks
+      summary: Public signing keys - previous, current, next, in this order
+      description: Receivers verify deliveries with these. Keep them for an hour at most, and ask again when a kid is not among them.
+      security: []
+      responses:
+        "200":
+          description: The key set
+          headers:
+            Cache-Control: {schema: {type: string, const: max-age=3600}}
+            ETag: {schema: {type: string}}
+          content:
+            application/json:
+              schema: {$ref: "#/components/schemas/KeySet"}
+        "304": {description: Unchanged since the answer with the ETag in If-None-Match}
+  /main/jwks:
+    get: *jwks
+  /.well-known/jwks.json:
+    get: *jwks
+  /healthz:
+    get:
+      summary: Whether this node makes progress
+      security: []
+      responses:
+        "200": {$ref: "#/components/responses/Status"}
+        "503": {$ref: "#/components/responses/Problem"}
+  /readyz:
+    get:
+      summary: Whether this node takes requests
+      security: []
+      responses:
+        "200": {$ref: "#/components/responses/Status"}
+        "503": {$ref: "#/components/responses/Problem"}
+  /metrics:
+    get:
+      summary: Metrics in the text format of Prometheus
+      description: They tell of every account, so the token must be one of every account; any role but producer.
+      responses:
+        "200": {description: Metrics, content: {text/plain: {schema: {type: string}}}}
+        "401": {$ref: "#/components/responses/Problem"}
+        "403": {$ref: "#/components/responses/Problem"}
+
+  /api/v1/data_streams:
+    get:
+      summary: List data streams, the oldest first
+      parameters:
+        - {$ref: "#/components/parameters/limit"}
+        - {$ref: "#/components/parameters/after"}
+        - {name: account, in: query, schema: {type: string}, description: Only those of this root account}
+        - {name: state, in: query, schema: {$ref: "#/components/schemas/StreamState"}}
+      responses:
+        "200":
+          description: A page of them
+          content: {application/json: {schema: {$ref: "#/components/schemas/DataStreams"}}}
+        default: {$ref: "#/components/responses/Problem"}
+    post:
+      summary: Make a data stream
+      description: It begins with what is accepted from now on. Role editor or owner.
+      parameters:
+        - {$ref: "#/components/parameters/idempotencyKey"}
+      requestBody:
+        required: true
+        content: {application/json: {schema: {$ref: "#/components/schemas/DataStreamInput"}}}
+      responses:
+        "201": {$ref: "#/components/responses/MadeDataStream"}
+        "400": {$ref: "#/components/responses/Problem"}
+        "403": {$ref: "#/components/responses/Problem"}
+        default: {$ref: "#/components/responses/Problem"}
+  /api/v1/data_streams/{id}:
+    parameters:
+      - {$ref: "#/components/parameters/id"}
+    get:
+      summary: One data stream
+      responses:
+        "200": {$ref: "#/components/responses/DataStream"}
+        "304": {description: Unchanged since the answer with the ETag in If-None-Match}
+        default: {$ref: "#/components/responses/Problem"}
+    patch:
+      summary: Change a data stream
+      description: |
+        A JSON merge patch (RFC 7396): what is absent stays, what is null goes. Filters take effect for what is accepted from now on; a new
+        URL, credentials, headers and format for the next try. The account cannot be changed. Role editor or owner.
+      parameters:
+        - {$ref: "#/components/parameters/ifMatch"}
+      requestBody:
+        required: true
+        content:
+          application/merge-patch+json: {schema: {$ref: "#/components/schemas/DataStreamPatch"}}
+          application/json: {schema: {$ref: "#/components/schemas/DataStreamPatch"}}
+      responses:
+        "200": {$ref: "#/components/responses/DataStream"}
+        "412": {$ref: "#/components/responses/Problem"}
+        default: {$ref: "#/components/responses/Problem"}
+    delete:
+      summary: Delete a data stream, with what waits for it and what it has kept
+      description: Role editor or owner.
+      parameters:
+        - {$ref: "#/components/parameters/ifMatch"}
+      responses:
+        "204": {description: Deleted}
+        "412": {$ref: "#/components/responses/Problem"}
+        default: {$ref: "#/components/responses/Problem"}
+  /api/v1/data_streams/{id}/duplicate:
+    parameters:
+      - {$ref: "#/components/parameters/id"}
+    post:
+      summary: Copy a data stream, secrets included
+      description: The copy is named "NAME (copy)" and is deactivated, so that it can be looked at first. Role editor or owner.
+      parameters:
+        - {$ref: "#/components/parameters/idempotencyKey"}
+      requestBody: {$ref: "#/components/requestBodies/Nothing"}
+      responses:
+        "201": {$ref: "#/components/responses/MadeDataStream"}
+        default: {$ref: "#/components/responses/Problem"}
+  /api/v1/data_streams/{id}/deactivate:
+    parameters:
+      - {$ref: "#/components/parameters/id"}
+    post:
+      summary: Stop a data stream
+      description: What is under way ends, what waits stays and its retries stand still. Stopping a stopped one changes nothing. Role editor or owner.
+      parameters:
+        - {$ref: "#/components/parameters/ifMatch"}
+      requestBody: {$ref: "#/components/requestBodies/Nothing"}
+      responses:
+        "200": {$ref: "#/components/responses/DataStream"}
+        "412": {$ref: "#/components/responses/Problem"}
+        default: {$ref: "#/components/responses/Problem"}
+  /api/v1/data_streams/{id}/activate:
+    parameters:
+      - {$ref: "#/components/parameters/id"}
+    post:
+      summary: Start a deactivated data stream
+      description: Role editor or owner. An active stream is a conflict (409).
+      parameters:
+        - {$ref: "#/components/parameters/ifMatch"}
+      requestBody:
+        required: false
+        content:
+          application/json:
+            schema:
+              type: object
+              additionalProperties: false
+              properties:
+                from:
+                  type: string
+                  default: stop
+                  description: >-
+                    "stop" - with all that has waited since it stopped; "now" - without it (it is counted as skipped); or a time of
+                    acceptance, from which on events are sent.
+                  examples: [stop, now, "2026-11-21T19:05:12Z"]
+      responses:
+        "200": {$ref: "#/components/responses/DataStream"}
+        "409": {$ref: "#/components/responses/Problem"}
+        "412": {$ref: "#/components/responses/Problem"}
+        default: {$ref: "#/components/responses/Problem"}
+  /api/v1/data_streams/{id}/test:
+    parameters:
+      - {$ref: "#/components/parameters/id"}
+    post:
+      summary: Send one made event now, and answer what came of it
+      description: The event says `"test":true` in its metadata. It is not retried and not counted; its attempt is kept. Role editor or owner.
+      requestBody:
+        required: false
+        content:
+          application/json:
+            schema:
+              type: object
+              additionalProperties: false
+              properties:
+                event_type: {type: string, description: One that the stream selects; by default its first}
+                body: {type: object, description: The event's body; by default empty}
+      responses:
+        "200":
+          description: The attempt, whether it succeeded or not
+          content: {application/json: {schema: {$ref: "#/components/schemas/AttemptOutcome"}}}
+        default: {$ref: "#/components/responses/Problem"}
+  /api/v1/data_streams/{id}/attempts:
+    parameters:
+      - {$ref: "#/components/parameters/id"}
+    get:
+      summary: What was tried, the newest first
+      parameters:
+        - {$ref: "#/components/parameters/limit"}
+        - {$ref: "#/components/parameters/after"}
+        - {name: outcome, in: query, schema: {enum: [delivered, failed, waiting]}, description: "failed: waiting ones too"}
+        - {name: event_type, in: query, schema: {type: string}}
+        - {name: event_id, in: query, schema: {type: string, format: uuid}}
+        - {name: since, in: query, schema: {type: string, format: date-time}}
+      responses:
+        "200":
+          description: A page of attempts
+          content:
+            application/json:
+              schema:
+                allOf: [{$ref: "#/components/schemas/Page"}]
+                properties: {items: {type: array, items: {$ref: "#/components/schemas/Attempt"}}}
+        default: {$ref: "#/components/responses/Problem"}
+  /api/v1/data_streams/{id}/undelivered:
+    parameters:
+      - {$ref: "#/components/parameters/id"}
+    get:
+      summary: Events that are kept after their tries were used up, the newest first
+      parameters:
+        - {$ref: "#/components/parameters/limit"}
+        - {$ref: "#/components/parameters/after"}
+        - {name: include, in: query, schema: {const: event}, description: With each event itself; then at most 10 a page}
+      responses:
+        "200":
+          description: A page of events
+          content:
+            application/json:
+              schema:
+                allOf: [{$ref: "#/components/schemas/Page"}]
+                properties: {items: {type: array, items: {$ref: "#/components/schemas/Undelivered"}}}
+        default: {$ref: "#/components/responses/Problem"}
+  /api/v1/data_streams/{id}/health:
+    parameters:
+      - {$ref: "#/components/parameters/id"}
+    get:
+      summary: How a data stream does now
+      responses:
+        "200":
+          description: Counts, times, and how much of the error budget is used
+          content: {application/json: {schema: {$ref: "#/components/schemas/StreamHealth"}}}
+        default: {$ref: "#/components/responses/Problem"}
+
+  /api/v1/events/{id}:
+    parameters:
+      - {$ref: "#/components/parameters/id"}
+    get:
+      summary: One event, and what became of it at each data stream
+      responses:
+        "200":
+          description: The event
+          content: {application/json: {schema: {$ref: "#/components/schemas/EventAndFate"}}}
+        default: {$ref: "#/components/responses/Problem"}
+  /api/v1/event_types:
+    get:
+      summary: Event types that were seen in the log, by name
+      description: Counted over the newest batches of the log, and on from there while the node runs.
+      parameters:
+        - {$ref: "#/components/parameters/limit"}
+        - {$ref: "#/components/parameters/after"}
+      responses:
+        "200":
+          description: A page of names
+          content:
+            application/json:
+              schema:
+                allOf: [{$ref: "#/components/schemas/Page"}]
+                properties:
+                  items:
+                    type: array
+                    items:
+                      type: object
+                      properties:
+                        name: {type: string}
+                        seen: {type: integer, description: Events of this type in the accounts of the token}
+        default: {$ref: "#/components/responses/Problem"}
+  /api/v1/dead_letters:
+    get:
+      summary: What was taken in and could not become an event, the newest first
+      description: A letter without an account is shown only to tokens of every account.
+      parameters:
+        - {$ref: "#/components/parameters/limit"}
+        - {$ref: "#/components/parameters/after"}
+      responses:
+        "200":
+          description: A page of letters
+          content:
+            application/json:
+              schema:
+                allOf: [{$ref: "#/components/schemas/Page"}]
+                properties: {items: {type: array, items: {$ref: "#/components/schemas/DeadLetter"}}}
+        default: {$ref: "#/components/responses/Problem"}
+  /api/v1/dead_letters/{id}:
+    parameters:
+      - {$ref: "#/components/parameters/id"}
+    get:
+      summary: One dead letter
+      responses:
+        "200":
+          description: The letter
+          content: {application/json: {schema: {$ref: "#/components/schemas/DeadLetter"}}}
+        default: {$ref: "#/components/responses/Problem"}
+
+  /api/v1/accounts:
+    get:
+      summary: Root accounts that are seen in the log or used by a stream or credential
+      parameters:
+        - {$ref: "#/components/parameters/limit"}
+        - {$ref: "#/components/parameters/after"}
+      responses:
+        "200":
+          description: A page of accounts
+          content:
+            application/json:
+              schema:
+                allOf: [{$ref: "#/components/schemas/Page"}]
+                properties:
+                  items:
+                    type: array
+                    items:
+                      type: object
+                      properties:
+                        account: {type: string}
+                        data_streams: {type: integer}
+                        events_seen: {type: integer}
+        default: {$ref: "#/components/responses/Problem"}
+  /api/v1/tokens:
+    get:
+      summary: List tokens, the oldest first; never their secrets
+      description: Role owner. Those that lie wholly within the accounts of the caller.
+      parameters:
+        - {$ref: "#/components/parameters/limit"}
+        - {$ref: "#/components/parameters/after"}
+      responses:
+        "200":
+          description: A page of tokens
+          content:
+            application/json:
+              schema:
+                allOf: [{$ref: "#/components/schemas/Page"}]
+                properties: {items: {type: array, items: {$ref: "#/components/schemas/Token"}}}
+        default: {$ref: "#/components/responses/Problem"}
+    post:
+      summary: Make a token
+      description: |
+        Role owner. The answer has the token itself, for the only time. A repeat with the same Idempotency-Key makes no second one, and is
+        answered 409, as the secret is not kept.
+      parameters:
+        - {$ref: "#/components/parameters/idempotencyKey"}
+      requestBody:
+        required: true
+        content:
+          application/json:
+            schema:
+              type: object
+              additionalProperties: false
+              required: [name, role, accounts]
+              properties:
+                name: {type: string, minLength: 1, maxLength: 255}
+                role: {$ref: "#/components/schemas/Role"}
+                accounts: {$ref: "#/components/schemas/Accounts"}
+      responses:
+        "201":
+          description: The token
+          content:
+            application/json:
+              schema:
+                allOf: [{$ref: "#/components/schemas/Token"}]
+                properties: {token: {type: string, pattern: "^mr_[A-Za-z0-9_-]{43}$"}}
+        "409": {$ref: "#/components/responses/Problem"}
+        default: {$ref: "#/components/responses/Problem"}
+  /api/v1/tokens/{id}:
+    parameters:
+      - {$ref: "#/components/parameters/id"}
+    delete:
+      summary: Revoke a token
+      description: Role owner. Its record stays, marked as revoked.
+      responses:
+        "204": {description: Revoked}
+        "409": {$ref: "#/components/responses/Problem"}
+        default: {$ref: "#/components/responses/Problem"}
+  /api/v1/access_keys:
+    get:
+      summary: List the keys that Kinesis producers sign with; never their secrets
+      description: Role owner. Those that lie wholly within the accounts of the caller.
+      parameters:
+        - {$ref: "#/components/parameters/limit"}
+        - {$ref: "#/components/parameters/after"}
+      responses:
+        "200":
+          description: A page of access keys
+          content:
+            application/json:
+              schema:
+                allOf: [{$ref: "#/components/schemas/Page"}]
+                properties: {items: {type: array, items: {$ref: "#/components/schemas/AccessKey"}}}
+        default: {$ref: "#/components/responses/Problem"}
+    post:
+      summary: Make an access key
+      description: |
+        Role owner. The answer has the secret, for the only time; for repeats see tokens. A token of every account may give a pair that
+        producers have already.
+      parameters:
+        - {$ref: "#/components/parameters/idempotencyKey"}
+      requestBody:
+        required: true
+        content:
+          application/json:
+            schema:
+              type: object
+              additionalProperties: false
+              required: [accounts]
+              properties:
+                accounts: {$ref: "#/components/schemas/Accounts"}
+                access_key_id: {type: string, pattern: "^[A-Za-z0-9_]{1,128}$"}
+                secret_access_key: {type: string, minLength: 8, maxLength: 128, writeOnly: true}
+              dependentRequired:
+                access_key_id: [secret_access_key]
+                secret_access_key: [access_key_id]
+      responses:
+        "201":
+          description: The access key
+          content:
+            application/json:
+              schema:
+                allOf: [{$ref: "#/components/schemas/AccessKey"}]
+                properties: {secret_access_key: {type: string}}
+        "409": {$ref: "#/components/responses/Problem"}
+        default: {$ref: "#/components/responses/Problem"}
+  /api/v1/access_keys/{id}:
+    parameters:
+      - {$ref: "#/components/parameters/id"}
+    delete:
+      summary: Revoke an access key
+      description: Role owner. Its record stays, marked as revoked; its secret goes.
+      responses:
+        "204": {description: Revoked}
+        "409": {$ref: "#/components/responses/Problem"}
+        default: {$ref: "#/components/responses/Problem"}
+  /api/v1/signing_keys:
+    get:
+      summary: The keys that sign deliveries, the oldest first; never their private parts
+      parameters:
+        - {$ref: "#/components/parameters/limit"}
+        - {$ref: "#/components/parameters/after"}
+      responses:
+        "200": {$ref: "#/components/responses/SigningKeys"}
+        default: {$ref: "#/components/responses/Problem"}
+  /api/v1/signing_keys/rotate:
+    post:
+      summary: Let the next key sign from now on, or withdraw one that has leaked
+      description: Role owner, of every account.
+      requestBody:
+        required: false
+        content:
+          application/json:
+            schema:
+              type: object
+              additionalProperties: false
+              properties:
+                emergency: {type: string, description: kid of the key to withdraw at once}
+      responses:
+        "200": {$ref: "#/components/responses/SigningKeys"}
+        default: {$ref: "#/components/responses/Problem"}
+  /api/v1/audit:
+    get:
+      summary: Who changed what, the newest first
+      description: Role owner. Lines that lie wholly within the accounts of the caller. No line holds a secret.
+      parameters:
+        - {$ref: "#/components/parameters/limit"}
+        - {$ref: "#/components/parameters/after"}
+      responses:
+        "200":
+          description: A page of lines
+          content:
+            application/json:
+              schema:
+                allOf: [{$ref: "#/components/schemas/Page"}]
+                properties: {items: {type: array, items: {$ref: "#/components/schemas/AuditLine"}}}
+        default: {$ref: "#/components/responses/Problem"}
+
+components:
+  securitySchemes:
+    token: {type: http, scheme: bearer}
+
+  parameters:
+    id: {name: id, in: path, required: true, schema: {type: string}}
+    limit: {name: limit, in: query, schema: {type: integer, minimum: 1, maximum: 1000, default: 100}}
+    after: {name: after, in: query, schema: {type: string, maxLength: 512}, description: The `next` of the page before}
+    ifMatch:
+      name: If-Match
+      in: header
+      schema: {type: string}
+      description: The ETag of what you have read; another version is answered 412. Without it the change is made to what is there.
+    idempotencyKey:
+      name: Idempotency-Key
+      in: header
+      schema: {type: string, minLength: 1, maxLength: 255}
+      description: A repeat within 24 hours makes nothing new and is answered with what the first call made; with another body it is a 422.
+
+  requestBodies:
+    Nothing:
+      required: false
+      content: {application/json: {schema: {type: object, maxProperties: 0}}}
+
+  responses:
+    Problem:
+      description: A refusal or a failure (RFC 9457)
+      content: {application/problem+json: {schema: {$ref: "#/components/schemas/Problem"}}}
+    Status:
+      description: All is well
+      content: {application/json: {schema: {type: object, properties: {status: {type: string}}}}}
+    DataStream:
+      description: The data stream
+      headers: {ETag: {schema: {type: string}}}
+      content: {application/json: {schema: {$ref: "#/components/schemas/DataStream"}}}
+    MadeDataStream:
+      description: The new data stream
+      headers:
+        ETag: {schema: {type: string}}
+        Location: {schema: {type: string}}
+      content: {application/json: {schema: {$ref: "#/components/schemas/DataStream"}}}
+    SigningKeys:
+      description: A page of keys
+      content:
+        application/json:
+          schema:
+            allOf: [{$ref: "#/components/schemas/Page"}]
+            properties: {items: {type: array, items: {$ref: "#/components/schemas/SigningKey"}}}
+
+  schemas:
+    Page:
+      type: object
+      required: [items, next]
+      properties:
+        items: {type: array}
+        next: {type: [string, "null"]}
+    Problem:
+      type: object
+      required: [type, title, status, detail]
+      properties:
+        type: {type: string}
+        title: {type: string}
+        status: {type: integer}
+        detail: {type: string}
+        errors:
+          type: array
+          items:
+            type: object
+            properties:
+              field: {type: string, description: "A JSON pointer into the body, or the parameter with a question mark before it"}
+              message: {type: string}
+    Role: {enum: [owner, editor, viewer, producer]}
+    Accounts:
+      type: array
+      minItems: 1
+      maxItems: 100
+      items: {type: string, minLength: 1, maxLength: 255}
+      description: Root account uuids that the caller has; or ["*"], every account, which takes a token of every account
+    StreamState: {enum: [active, holding, deactivated]}
+    Delivery:
+      type: object
+      required: [method, url]
+      properties:
+        method: {enum: [https, sqs], description: "sqs: not taken yet by this version"}
+        url: {type: string, maxLength: 2048}
+        sign_payload: {type: boolean, default: false, description: Send a JWT signed with RS256 (https)}
+        signed_body:
+          enum: [raw, quoted, jwt]
+          default: raw
+          description: "How a JWT is sent: raw; in double quotes; or raw as application/jwt"
+        region: {type: string, description: AWS region (sqs)}
+        access_key_id: {type: string, description: (sqs)}
+        secret_access_key: {type: string, writeOnly: true, description: "(sqs) accepted, sealed and never answered"}
+        secret_access_key_set: {type: boolean, readOnly: true}
+    DataStreamFields:
+      type: object
+      properties:
+        name: {type: string, minLength: 1, maxLength: 255}
+        account: {type: string, description: "Root account uuid; \"*\": every account, which takes a token of every account"}
+        format: {enum: [canvas, caliper], default: canvas, description: "caliper: not taken yet by this version"}
+        event_types:
+          type: array
+          items: {type: string}
+          description: Names, or ["*"]
+        delivery: {$ref: "#/components/schemas/Delivery"}
+        headers:
+          type: object
+          additionalProperties: {type: [string, "null"]}
+          description: Extra request headers. Values are accepted, sealed, and answered as null.
+        breaker:
+          enum: ["on", "off"]
+          default: "on"
+          description: "on: while the endpoint is down events wait; off: each event is tried four times and given up"
+        retry: {const: canvas, default: canvas}
+        contact_email: {type: string, description: Who is told when the stream fails}
+    DataStreamInput:
+      allOf: [{$ref: "#/components/schemas/DataStreamFields"}]
+      required: [name, account, event_types, delivery, contact_email]
+      unevaluatedProperties: false
+    DataStreamPatch:
+      allOf: [{$ref: "#/components/schemas/DataStreamFields"}]
+      unevaluatedProperties: false
+    DataStream:
+      allOf: [{$ref: "#/components/schemas/DataStreamFields"}]
+      properties:
+        id: {type: string, format: uuid}
+        state: {$ref: "#/components/schemas/StreamState"}
+        state_reason: {enum: [by_user, timeouts, errors, gone, null]}
+        region: {type: [string, "null"]}
+        version: {type: integer, description: The number in its ETag}
+        created_at: {type: string, format: date-time}
+        updated_at: {type: string, format: date-time}
+    DataStreams:
+      allOf: [{$ref: "#/components/schemas/Page"}]
+      properties: {items: {type: array, items: {$ref: "#/components/schemas/DataStream"}}}
+    AttemptOutcome:
+      type: object
+      properties:
+        event_type: {type: string}
+        run: {enum: [live, redelivery, replay]}
+        kind: {enum: [try, probe]}
+        attempt: {type: integer, minimum: 1, maximum: 4}
+        resent: {type: boolean, description: Sent again within the try, as the kept connection had gone}
+        reused: {type: boolean}
+        at: {type: string, format: date-time}
+        outcome: {enum: [delivered, failed, waiting], description: "waiting: failed, and its run goes on"}
+        class: {enum: [timeout, http, tls, connect, dns, protocol, sqs, own_side, null]}
+        status: {type: [integer, "null"]}
+        duration_ms: {type: number}
+        address: {type: [string, "null"]}
+        reason: {type: [string, "null"]}
+        timing:
+          type: object
+          properties:
+            dns_ms: {type: number}
+            connect_ms: {type: number}
+            tls_ms: {type: number}
+            answer_ms: {type: number}
+        response:
+          type: object
+          properties:
+            headers: {type: object, additionalProperties: {type: string}}
+            body: {type: string}
+    Attempt:
+      allOf: [{$ref: "#/components/schemas/AttemptOutcome"}]
+      properties:
+        event_id: {type: string, format: uuid}
+    Undelivered:
+      type: object
+      properties:
+        event_id: {type: string, format: uuid}
+        event_type: {type: string}
+        account: {type: string}
+        accepted_at: {type: string, format: date-time}
+        failed_at: {type: string, format: date-time}
+        class: {type: [string, "null"]}
+        status: {type: [integer, "null"]}
+        reason: {type: [string, "null"]}
+        event: {type: object, description: With include=event}
+    Used:
+      type: object
+      properties: {used: {type: integer}, limit: {type: integer}}
+    StreamHealth:
+      type: object
+      properties:
+        id: {type: string, format: uuid}
+        state: {$ref: "#/components/schemas/StreamState"}
+        state_reason: {type: [string, "null"]}
+        waiting: {type: integer, description: "Selected and neither delivered nor given up, retries included"}
+        retrying: {type: integer}
+        in_flight: {type: integer}
+        undelivered: {type: integer, description: Kept and listed}
+        oldest_waiting_seconds: {type: [number, "null"], description: Since its acceptance}
+        counters:
+          type: object
+          description: Since the stream was made
+          properties:
+            matched: {type: integer}
+            delivered: {type: integer}
+            undelivered: {type: integer}
+            skipped: {type: integer, description: Passed over by an activation}
+            lost: {type: integer, description: Gone by retention before they were delivered}
+        lost_from: {type: [string, "null"], description: Acceptance of the first that was lost}
+        lost_to: {type: [string, "null"]}
+        last_success_at: {type: [string, "null"]}
+        last_failure_at: {type: [string, "null"]}
+        last_failure_reason: {type: [string, "null"]}
+        error_budget:
+          type: object
+          description: Events whose tries were used up in the last 24 hours
+          properties:
+            window_hours: {type: integer}
+            timeouts: {$ref: "#/components/schemas/Used"}
+            errors: {$ref: "#/components/schemas/Used"}
+    EventAndFate:
+      type: object
+      properties:
+        id: {type: string, format: uuid}
+        event_type: {type: string}
+        account: {type: string}
+        accepted_at: {type: string, format: date-time}
+        event: {type: object, description: In Canvas form}
+        data_streams:
+          type: array
+          maxItems: 200
+          items:
+            type: object
+            properties:
+              id: {type: string, format: uuid}
+              name: {type: string}
+              selects_now: {type: boolean, description: Whether its filter of today selects this type}
+              attempts: {type: array, maxItems: 50, items: {$ref: "#/components/schemas/Attempt"}}
+        more_data_streams: {type: boolean, description: There are more than are shown}
+    DeadLetter:
+      type: object
+      properties:
+        id: {type: string}
+        at: {type: string, format: date-time}
+        source: {enum: [kinesis, json]}
+        account: {type: [string, "null"]}
+        reason: {type: string}
+        payload: {type: string, description: As it came; cut at 64 KiB; what is not UTF-8 is replaced}
+    Token:
+      type: object
+      properties:
+        id: {type: string}
+        name: {type: string}
+        role: {$ref: "#/components/schemas/Role"}
+        accounts: {type: array, items: {type: string}}
+        created_at: {type: string, format: date-time}
+        revoked: {type: boolean}
+    AccessKey:
+      type: object
+      properties:
+        access_key_id: {type: string}
+        accounts: {type: array, items: {type: string}}
+        created_at: {type: string, format: date-time}
+        revoked: {type: boolean}
+    SigningKey:
+      type: object
+      properties:
+        kid: {type: string}
+        state: {enum: [previous, current, next, retired, withdrawn]}
+        published: {type: boolean, description: Whether it stands in the JWKS}
+        created_at: {type: string, format: date-time}
+        active_from: {type: string, format: date-time}
+        withdrawn_at: {type: [string, "null"]}
+    KeySet:
+      type: object
+      properties:
+        keys:
+          type: array
+          items:
+            type: object
+            properties:
+              kty: {const: RSA}
+              e: {type: string}
+              n: {type: string}
+              alg: {const: RS256}
+              use: {const: sig}
+              kid: {type: string}
+    AuditLine:
+      type: object
+      properties:
+        id: {type: string, format: uuid}
+        at: {type: string, format: date-time}
+        by: {type: object, properties: {id: {type: string}, name: {type: string}}}
+        action: {type: string, examples: [data_streams.update, tokens.revoke]}
+        object: {type: string, description: Id of what was changed}
+        name: {type: [string, "null"]}
+        accounts: {type: array, items: {type: string}}
+        changes:
+          type: array
+          items:
+            type: object
+            properties:
+              field: {type: string}
+              from: {description: Not told of what may be secret}
+              to: {description: Not told of what may be secret}
+)yaml";
+// clang-format on
+
+}  // namespace
+
+std::string_view openapi_yaml() { return text; }
+
+}  // namespace millrace::api

@@ -1,0 +1,470 @@
+#include "api/registry.h"
+
+#include <map>
+#include <set>
+#include <unordered_map>
+
+#include "api/records.h"
+#include "base/encoding.h"
+#include "crypto/digest.h"
+#include "io/shared.h"
+
+namespace millrace::api {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration keep_repeats = 24h;
+constexpr std::size_t most_repeats = 10'000;  // more: the oldest are forgotten
+constexpr std::size_t ends_at_once = 100;     // of repeats whose time is over, in one change
+
+// What is in memory: immutable once it is shown, replaced whole by each change.
+struct Picture {
+  std::map<StreamId, std::shared_ptr<model::DataStream const>> streams;
+  std::set<StreamId>
+      erased;  // ids are never used again: a slower save of an erased one is not shown
+  std::map<std::string, StoredToken> tokens;
+  std::unordered_map<std::string, model::Principal> principals;  // by SHA-256 of the secret
+  std::map<std::string, StoredAccessKey> access_keys;
+  std::map<std::string, Made> made;
+
+  void put(std::shared_ptr<model::DataStream const> stream) {
+    if (erased.contains(stream->id)) return;
+    auto& held = streams[stream->id];
+    if (!held || held->version < stream->version) held = std::move(stream);
+  }
+  void put(StoredToken const& token) {
+    auto& held = tokens[token.record.id];
+    if (held.version >= token.version) return;
+    held = token;
+    if (token.record.revoked) {
+      principals.erase(token.hash);
+    } else {
+      principals[token.hash] = {token.record.id, token.record.name, token.record.role,
+                                token.record.accounts};
+    }
+  }
+  void put(StoredAccessKey const& key) {
+    auto& held = access_keys[key.record.access_key_id];
+    if (held.version < key.version) held = key;
+  }
+};
+
+// `bytes` in the alphabet of AWS's access key ids, 5 bits a character.
+std::string base32(std::string_view bytes) {
+  constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+  std::string out;
+  unsigned held = 0;
+  unsigned bits = 0;
+  for (char const c : bytes) {
+    held = (held << 8 | static_cast<unsigned char>(c)) & 0xFFFFU;
+    for (bits += 8; bits >= 5; bits -= 5) out += alphabet[(held >> (bits - 5)) & 31U];
+  }
+  return out;
+}
+
+WallTime whole_ms_of(WallTime time) { return from_unix_ms(unix_ms(time)); }
+
+std::string purpose_of(std::string_view collection, std::string_view id) {
+  return std::string(collection) + "/" + std::string(id);
+}
+
+class StoredRegistry final : public Registry {
+ public:
+  StoredRegistry(store::Store& store, crypto::Sealer sealer, io::Clock& clock, io::Random& random)
+      : store_(store), sealer_(std::move(sealer)), clock_(clock), random_(random) {}
+
+  io::Task<Result<void>> load() {
+    if (auto same = co_await check_master_key(); !same) co_return pass(same);
+    Picture picture;
+    if (auto read = co_await load_streams(picture); !read) co_return pass(read);
+    if (auto read = co_await load_credentials(picture); !read) co_return pass(read);
+    picture_.with(
+        [&](auto& shown) { shown = std::make_shared<Picture const>(std::move(picture)); });
+    co_return Result<void>();
+  }
+
+  std::optional<model::Principal> token(std::string_view bearer) const override {
+    auto const now = picture();
+    auto const found = now->principals.find(crypto::sha256(bearer));
+    return found == now->principals.end() ? std::nullopt : std::optional(found->second);
+  }
+
+  std::optional<model::AccessKey> access_key(std::string_view id) const override {
+    auto const now = picture();
+    auto const found = now->access_keys.find(std::string(id));
+    if (found == now->access_keys.end() || found->second.record.revoked) return std::nullopt;
+    auto const& [record, secret, version] = found->second;
+    return model::AccessKey{
+        record.access_key_id,
+        secret,
+        {record.access_key_id, "access key", model::Role::producer, record.accounts}};
+  }
+
+  std::vector<std::shared_ptr<model::DataStream const>> streams() const override {
+    auto const now = picture();
+    std::vector<std::shared_ptr<model::DataStream const>> out;
+    for (auto const& [id, stream] : now->streams) out.push_back(stream);
+    return out;
+  }
+
+  std::shared_ptr<model::DataStream const> stream(StreamId id) const override {
+    auto const now = picture();
+    auto const found = now->streams.find(id);
+    return found == now->streams.end() ? nullptr : found->second;
+  }
+
+  std::vector<TokenRecord> tokens() const override {
+    auto const now = picture();
+    std::vector<TokenRecord> out;
+    for (auto const& [id, token] : now->tokens) out.push_back(token.record);
+    return out;
+  }
+
+  std::vector<AccessKeyRecord> access_keys() const override {
+    auto const now = picture();
+    std::vector<AccessKeyRecord> out;
+    for (auto const& [id, key] : now->access_keys) out.push_back(key.record);
+    return out;
+  }
+
+  std::optional<Made> made(std::string const& key) const override {
+    auto const now = picture();
+    auto const found = now->made.find(key);
+    if (found == now->made.end() || found->second.at + keep_repeats < clock_.wall())
+      return std::nullopt;
+    return found->second;
+  }
+
+  io::Task<Result<void>> save(model::DataStream stream, std::uint64_t expected_version,
+                              model::Principal by, std::string action,
+                              std::optional<Repeat> repeat) override;
+  io::Task<Result<void>> erase(StreamId id, std::uint64_t expected_version, model::Principal by,
+                               std::optional<Repeat> unmake) override;
+  io::Task<Result<NewToken>> add_token(std::string name, model::Role role,
+                                       std::vector<std::string> accounts, model::Principal by,
+                                       std::optional<Repeat> repeat) override;
+  io::Task<Result<void>> revoke_token(std::string id, model::Principal by) override;
+  io::Task<Result<bool>> first_owner(std::function<Result<void>(std::string const&)> keep) override;
+  io::Task<Result<NewAccessKey>> add_access_key(std::vector<std::string> accounts,
+                                                model::Principal by, std::optional<Repeat> repeat,
+                                                std::optional<GivenKey> given) override;
+  io::Task<Result<void>> revoke_access_key(std::string id, model::Principal by) override;
+  io::Task<Result<void>> note(AuditLine line, model::Principal by) override;
+
+ private:
+  using Changes = std::vector<store::RecordChange>;
+
+  std::shared_ptr<Picture const> picture() const {
+    return picture_.with([](auto const& shown) { return shown; });
+  }
+  template <class Edit>
+  void show(Edit edit) {
+    picture_.with([&](auto& shown) {
+      auto next = std::make_shared<Picture>(*shown);
+      edit(*next);
+      shown = std::move(next);
+    });
+  }
+
+  io::Task<Result<void>> check_master_key();
+  io::Task<Result<void>> load_streams(Picture& picture);
+  io::Task<Result<void>> load_credentials(Picture& picture);
+
+  WallTime now() const { return whole_ms_of(clock_.wall()); }
+  std::string new_id() { return Uuid::v7(clock_.wall(), random_.bits(), random_.bits()).text(); }
+  std::string seal(std::string_view plain, std::string_view collection, std::string_view id) {
+    return sealer_.seal(plain, purpose_of(collection, id), random_.bytes(24));
+  }
+  store::RecordChange audit(AuditLine const& line, model::Principal const& by) {
+    auto const id = new_id();
+    return {"audit", id, to_json(line, id, now(), by), 0};
+  }
+  // Stores the changes, and with them that `repeat` made `id`.
+  io::Task<Result<void>> commit(Changes changes, std::optional<Repeat> repeat, std::string id);
+  io::Task<void> forget_old_repeats();
+  io::Task<Result<NewToken>> store_token(StoredToken token, std::string secret, model::Principal by,
+                                         std::optional<Repeat> repeat);
+  StoredToken make_token(std::string name, model::Role role, std::vector<std::string> accounts,
+                         std::string const& secret);
+  std::string new_token_secret() { return "mr_" + base64url(random_.bytes(32)); }
+
+  store::Store& store_;
+  crypto::Sealer const sealer_;
+  io::Clock& clock_;
+  io::Random& random_;
+  io::Locked<std::shared_ptr<Picture const>> picture_{std::make_shared<Picture const>()};
+};
+
+// The key's fingerprint is kept, so that another key is told from damage even where nothing is sealed yet.
+io::Task<Result<void>> StoredRegistry::check_master_key() {
+  auto const settings = co_await store_.records("settings");
+  if (!settings) co_return pass(settings);
+  for (auto const& record : *settings) {
+    if (record.id != "master_key_fingerprint") continue;
+    if (record.value == sealer_.fingerprint()) co_return Result<void>();
+    co_return fail(Fault::corrupt, "master key: this one (" + sealer_.fingerprint() +
+                                       ") is not the one that the store was sealed with (" +
+                                       record.value +
+                                       "); start with that one, as nothing sealed can be read "
+                                       "without it");
+  }
+  Changes changes;
+  changes.push_back({"settings", "master_key_fingerprint", sealer_.fingerprint(), 0});
+  co_return co_await store_.change(std::move(changes));
+}
+
+io::Task<Result<void>> StoredRegistry::load_streams(Picture& picture) {
+  auto const records = co_await store_.records("streams");
+  if (!records) co_return pass(records);
+  for (auto const& record : *records) {
+    auto const opened = sealer_.open(record.value, purpose_of("streams", record.id));
+    auto stream = opened ? model::from_stored(*opened) : Result<model::DataStream>(pass(opened));
+    if (!stream || stream->id.text() != record.id)
+      co_return fail(Fault::corrupt, "data stream " + record.id +
+                                         ": the stored record is damaged, or was sealed with "
+                                         "another master key");
+    stream->version = record.version;
+    picture.put(std::make_shared<model::DataStream const>(std::move(*stream)));
+  }
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> StoredRegistry::load_credentials(Picture& picture) {
+  auto const tokens = co_await store_.records("tokens");
+  if (!tokens) co_return pass(tokens);
+  for (auto const& record : *tokens) {
+    auto const token = decode_token(record);
+    if (!token) co_return pass(token);
+    picture.put(*token);
+  }
+  auto const keys = co_await store_.records("access_keys");
+  if (!keys) co_return pass(keys);
+  for (auto const& record : *keys) {
+    auto const opened = sealer_.open(record.value, purpose_of("access_keys", record.id));
+    if (!opened)
+      co_return fail(Fault::corrupt, "access key " + record.id +
+                                         ": the stored record is damaged, or was sealed with "
+                                         "another master key");
+    auto const key = decode_access_key(record, *opened);
+    if (!key) co_return pass(key);
+    picture.put(*key);
+  }
+  auto const repeats = co_await store_.records("idempotency");
+  if (!repeats) co_return pass(repeats);
+  for (auto const& record : *repeats) {
+    auto const made = decode_made(record);
+    if (!made) co_return pass(made);
+    picture.made.emplace(record.id, *made);
+  }
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> StoredRegistry::commit(Changes changes, std::optional<Repeat> repeat,
+                                              std::string id) {
+  if (!repeat) co_return co_await store_.change(std::move(changes));
+  co_await forget_old_repeats();
+  Made const made{repeat->body_hash, std::move(id), now()};
+  // Any version: a key that was used more than a day ago is used anew.
+  changes.push_back({"idempotency", repeat->key, encode(made), std::nullopt});
+  if (auto stored = co_await store_.change(std::move(changes)); !stored) co_return pass(stored);
+  show([&](Picture& picture) { picture.made.insert_or_assign(repeat->key, made); });
+  co_return Result<void>();
+}
+
+io::Task<void> StoredRegistry::forget_old_repeats() {
+  // Taken out of memory first, so that no two calls end the same one.
+  std::vector<std::string> ended;
+  show([&](Picture& picture) {
+    auto oldest = picture.made.end();
+    for (auto at = picture.made.begin(); at != picture.made.end(); ++at) {
+      if (oldest == picture.made.end() || at->second.at < oldest->second.at) oldest = at;
+      if (at->second.at + keep_repeats < now() && ended.size() < ends_at_once)
+        ended.push_back(at->first);
+    }
+    if (ended.empty() && picture.made.size() > most_repeats) ended.push_back(oldest->first);
+    for (auto const& key : ended) picture.made.erase(key);
+  });
+  if (ended.empty()) co_return;
+  Changes changes;
+  for (auto const& key : ended) changes.push_back({"idempotency", key, std::nullopt, std::nullopt});
+  // A failure leaves them on disk: they are read at the next start, and ended then.
+  static_cast<void>(co_await store_.change(std::move(changes)));
+}
+
+io::Task<Result<void>> StoredRegistry::save(model::DataStream stream,
+                                            std::uint64_t expected_version, model::Principal by,
+                                            std::string action, std::optional<Repeat> repeat) {
+  auto const before = this->stream(stream.id);
+  if (expected_version != (before ? before->version : 0))
+    co_return fail(Fault::conflict,
+                   "data stream " + stream.id.text() + ": somebody else has changed it meanwhile");
+  stream.version = expected_version + 1;
+  stream.updated_at = now();
+  if (!before) stream.created_at = stream.updated_at;
+  auto const after = std::make_shared<model::DataStream const>(std::move(stream));
+  auto const id = after->id.text();
+
+  AuditLine line{std::move(action), id, after->name, {after->account}, {}};
+  if (before) {
+    line.changes = changes_between(*before, *after);
+    if (before->account != after->account) line.accounts.push_back(before->account);
+  }
+  Changes changes;
+  changes.push_back(
+      {"streams", id, seal(model::to_stored(*after), "streams", id), expected_version});
+  changes.push_back(audit(line, by));
+  auto stored = co_await commit(std::move(changes), std::move(repeat), id);
+  if (!stored) co_return pass(stored);
+
+  show([&](Picture& picture) { picture.put(after); });
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> StoredRegistry::erase(StreamId id, std::uint64_t expected_version,
+                                             model::Principal by, std::optional<Repeat> unmake) {
+  auto const before = stream(id);
+  if (!before) co_return fail(Fault::missing, "data stream " + id.text() + ": there is none");
+  Changes changes;
+  changes.push_back({"streams", id.text(), std::nullopt, expected_version});
+  changes.push_back(
+      audit({"data_streams.delete", id.text(), before->name, {before->account}, {}}, by));
+  if (unmake) changes.push_back({"idempotency", unmake->key, std::nullopt, std::nullopt});
+  if (auto stored = co_await store_.change(std::move(changes)); !stored) co_return pass(stored);
+
+  show([&](Picture& picture) {
+    picture.streams.erase(id);
+    if (unmake) picture.made.erase(unmake->key);
+    picture.erased.insert(id);
+  });
+  co_return Result<void>();
+}
+
+StoredToken StoredRegistry::make_token(std::string name, model::Role role,
+                                       std::vector<std::string> accounts,
+                                       std::string const& secret) {
+  return {{new_id(), std::move(name), role, std::move(accounts), now(), false},
+          crypto::sha256(secret),
+          1};
+}
+
+io::Task<Result<Registry::NewToken>> StoredRegistry::store_token(StoredToken token,
+                                                                 std::string secret,
+                                                                 model::Principal by,
+                                                                 std::optional<Repeat> repeat) {
+  auto const& record = token.record;
+  Changes changes;
+  changes.push_back({"tokens", record.id, encode(token), 0});
+  changes.push_back(
+      audit({"tokens.create",
+             record.id,
+             record.name,
+             record.accounts,
+             {{"/role", std::nullopt, "\"" + std::string(name_of(record.role)) + "\""}}},
+            by));
+  auto stored = co_await commit(std::move(changes), std::move(repeat), record.id);
+  if (!stored) co_return pass(stored);
+
+  show([&](Picture& picture) { picture.put(token); });
+  co_return NewToken{record, std::move(secret)};
+}
+
+io::Task<Result<Registry::NewToken>> StoredRegistry::add_token(std::string name, model::Role role,
+                                                               std::vector<std::string> accounts,
+                                                               model::Principal by,
+                                                               std::optional<Repeat> repeat) {
+  auto secret = new_token_secret();
+  auto token = make_token(std::move(name), role, std::move(accounts), secret);
+  co_return co_await store_token(std::move(token), std::move(secret), std::move(by),
+                                 std::move(repeat));
+}
+
+io::Task<Result<bool>> StoredRegistry::first_owner(
+    std::function<Result<void>(std::string const&)> keep) {
+  auto const held = picture();
+  for (auto const& [hash, principal] : held->principals)
+    if (principal.may_own() && principal.sees_all()) co_return false;
+  auto secret = new_token_secret();
+  auto token = make_token("first owner", model::Role::owner, {"*"}, secret);
+  if (auto kept = keep(secret); !kept) co_return pass(kept);
+  model::Principal const system{"system", "first start", model::Role::owner, {"*"}};
+  auto const stored =
+      co_await store_token(std::move(token), std::move(secret), system, std::nullopt);
+  if (!stored) co_return pass(stored);
+  co_return true;
+}
+
+io::Task<Result<void>> StoredRegistry::revoke_token(std::string id, model::Principal by) {
+  auto const held = picture();
+  auto const found = held->tokens.find(id);
+  if (found == held->tokens.end())
+    co_return fail(Fault::missing, "token " + id + ": there is none");
+  auto token = found->second;
+  if (token.record.revoked) co_return fail(Fault::conflict, "token " + id + ": is revoked already");
+  token.record.revoked = true;
+  auto const version = token.version++;
+  Changes changes;
+  changes.push_back({"tokens", id, encode(token), version});
+  changes.push_back(audit({"tokens.revoke", id, token.record.name, token.record.accounts, {}}, by));
+  if (auto stored = co_await store_.change(std::move(changes)); !stored) co_return pass(stored);
+
+  show([&](Picture& picture) { picture.put(token); });
+  co_return Result<void>();
+}
+
+io::Task<Result<Registry::NewAccessKey>> StoredRegistry::add_access_key(
+    std::vector<std::string> accounts, model::Principal by, std::optional<Repeat> repeat,
+    std::optional<GivenKey> given) {
+  if (!given) given = GivenKey{"AKIA" + base32(random_.bytes(10)), base64(random_.bytes(30))};
+  auto const id = given->access_key_id;
+  if (picture()->access_keys.contains(id))
+    co_return fail(Fault::conflict, "access key " + id + ": there is one with this id");
+  StoredAccessKey const key{
+      {id, std::move(accounts), now(), false}, std::move(given->secret_access_key), 1};
+  Changes changes;
+  changes.push_back({"access_keys", id, seal(encode(key), "access_keys", id), 0});
+  changes.push_back(audit({"access_keys.create", id, "", key.record.accounts, {}}, by));
+  auto stored = co_await commit(std::move(changes), std::move(repeat), id);
+  if (!stored) co_return pass(stored);
+
+  show([&](Picture& picture) { picture.put(key); });
+  co_return NewAccessKey{key.record, key.secret};
+}
+
+io::Task<Result<void>> StoredRegistry::revoke_access_key(std::string id, model::Principal by) {
+  auto const held = picture();
+  auto const found = held->access_keys.find(id);
+  if (found == held->access_keys.end())
+    co_return fail(Fault::missing, "access key " + id + ": there is none");
+  auto key = found->second;
+  if (key.record.revoked)
+    co_return fail(Fault::conflict, "access key " + id + ": is revoked already");
+  key.record.revoked = true;
+  key.secret.clear();
+  auto const version = key.version++;
+  Changes changes;
+  changes.push_back({"access_keys", id, seal(encode(key), "access_keys", id), version});
+  changes.push_back(audit({"access_keys.revoke", id, "", key.record.accounts, {}}, by));
+  if (auto stored = co_await store_.change(std::move(changes)); !stored) co_return pass(stored);
+
+  show([&](Picture& picture) { picture.put(key); });
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> StoredRegistry::note(AuditLine line, model::Principal by) {
+  Changes changes;
+  changes.push_back(audit(line, by));
+  co_return co_await store_.change(std::move(changes));
+}
+
+}  // namespace
+
+io::Task<Result<std::unique_ptr<Registry>>> Registry::open(store::Store& store,
+                                                           crypto::Sealer sealer, io::Clock& clock,
+                                                           io::Random& random) {
+  auto registry = std::make_unique<StoredRegistry>(store, std::move(sealer), clock, random);
+  if (auto loaded = co_await registry->load(); !loaded) co_return pass(loaded);
+  co_return registry;
+}
+
+}  // namespace millrace::api

@@ -1,0 +1,223 @@
+// What happened on a data stream, and what it would do now.
+#include <boost/json.hpp>
+
+#include "api/handlers.h"
+#include "api/json_text.h"
+#include "api/streams.h"
+#include "model/attempt.h"
+
+namespace millrace::api {
+namespace {
+
+using namespace std::chrono_literals;
+
+// The budget of 24 hours (mission): what exceeds either has the stream deactivated.
+constexpr std::uint64_t most_timeouts = 9'500;
+constexpr std::uint64_t most_errors = 28'000;
+// With their payloads, which may have 1 MiB each.
+constexpr std::size_t most_whole_items = 10;
+
+std::expected<store::AttemptQuery, FieldFaults> attempt_query(Call const& call, StreamId stream) {
+  FieldFaults faults;
+  auto page = page_of(call.query, faults);
+  store::AttemptQuery out;
+  out.stream = stream;
+  out.limit = page.limit;
+  out.after = std::move(page.after);
+  if (auto const at = call.query.find("outcome"); at != call.query.end()) {
+    out.outcome = model::parse_attempt_outcome(at->second);
+    if (!out.outcome) faults.push_back({"?outcome", "must be delivered, failed or waiting"});
+  }
+  if (auto const at = call.query.find("event_type"); at != call.query.end())
+    out.event_type = at->second;
+  if (auto const at = call.query.find("event_id"); at != call.query.end()) {
+    out.event = EventId::parse(at->second);
+    if (!out.event) faults.push_back({"?event_id", "must be a UUID"});
+  }
+  if (auto const at = call.query.find("since"); at != call.query.end()) {
+    auto const since = parse_time(at->second);
+    if (since)
+      out.since = *since;
+    else
+      faults.push_back({"?since", "must be a time like 2026-11-21T19:05:12Z"});
+  }
+  if (!faults.empty()) return std::unexpected(std::move(faults));
+  return out;
+}
+
+std::string undelivered_json(store::Undelivered const& item, bool whole) {
+  ObjectText text;
+  text.text("event_id", item.event.text()).text("event_type", item.kind.type);
+  text.text("account", item.kind.account).time("accepted_at", item.accepted_at);
+  text.time("failed_at", item.failed_at).text_or_null("class", name_of(item.failure));
+  if (item.status == 0)
+    text.null("status");
+  else
+    text.number("status", item.status);
+  text.text_or_null("reason", item.reason);
+  if (whole) text.raw("event", item.payload);
+  return std::move(text).done();
+}
+
+std::string counters_json(store::Counters const& counters) {
+  ObjectText text;
+  text.number("matched", counters.matched).number("delivered", counters.delivered);
+  text.number("undelivered", counters.undelivered).number("skipped", counters.skipped);
+  text.number("lost", counters.lost);
+  return std::move(text).done();
+}
+
+std::string used_json(std::uint64_t used, std::uint64_t limit) {
+  ObjectText text;
+  text.number("used", used).number("limit", limit);
+  return std::move(text).done();
+}
+
+std::string budget_json(std::vector<store::LedgerMinute> const& ledger, std::int64_t from,
+                        std::int64_t to) {
+  std::uint64_t timeouts = 0;
+  std::uint64_t errors = 0;
+  for (auto const& minute : ledger) {
+    if (minute.minute < from || minute.minute >= to) continue;
+    timeouts += minute.undelivered_timeout;
+    errors += minute.undelivered_other;
+  }
+  ObjectText text;
+  text.number("window_hours", 24).raw("timeouts", used_json(timeouts, most_timeouts));
+  text.raw("errors", used_json(errors, most_errors));
+  return std::move(text).done();
+}
+
+std::string health_json(model::DataStream const& stream, delivery::StreamStatus const& status,
+                        WallTime now, std::string const& budget) {
+  ObjectText text;
+  text.text("id", stream.id.text()).text("state", name_of(stream.state));
+  text.text_or_null("state_reason", name_of(stream.reason));
+  text.number("waiting", status.waiting).number("retrying", status.retrying);
+  text.number("in_flight", status.in_flight).number("undelivered", status.undelivered);
+  if (status.oldest_waiting) {
+    auto const age = std::max(Duration(0), Duration(now - *status.oldest_waiting));
+    text.decimal("oldest_waiting_seconds", seconds(age));
+  } else {
+    text.null("oldest_waiting_seconds");
+  }
+  text.raw("counters", counters_json(status.counters));
+  text.time("lost_from", status.lost_from).time("lost_to", status.lost_to);
+  text.time("last_success_at", status.last_success).time("last_failure_at", status.last_failure);
+  text.text_or_null("last_failure_reason", status.last_failure_reason);
+  text.raw("error_budget", budget);
+  return std::move(text).done();
+}
+
+// A made event in Canvas form. It says of itself that it is one, so that no receiver takes it for a student's work.
+struct MadeEvent {
+  model::Kind kind;
+  std::string payload;
+  std::uint32_t metadata_bytes = 0;
+};
+
+MadeEvent made_event(model::DataStream const& stream, std::string type, std::string const& body,
+                     WallTime now) {
+  auto const account =
+      stream.account == "*" ? "00000000-0000-0000-0000-000000000000" : stream.account;
+  ObjectText metadata;
+  metadata.text("event_name", type).time("event_time", now);
+  metadata.text("root_account_uuid", account).text("producer", "millrace").truth("test", true);
+  auto const text = std::move(metadata).done();
+  model::EventBlock block;
+  block.add(account, type, text, body);
+  return {{account, std::move(type)},
+          std::string(block[0].payload),
+          static_cast<std::uint32_t>(text.size())};
+}
+
+// An outcome as an attempt is shown, without the event id, which is drawn where it is sent.
+std::string outcome_json(delivery::Outcome const& outcome, std::string event_type) {
+  model::Attempt attempt;
+  attempt.event_type = std::move(event_type);
+  attempt.at = outcome.at;
+  attempt.outcome =
+      outcome.delivered ? model::AttemptOutcome::delivered : model::AttemptOutcome::failed;
+  attempt.failure = outcome.failure;
+  attempt.status = outcome.status;
+  attempt.took = outcome.took;
+  attempt.timing = outcome.timing;
+  attempt.address = outcome.address;
+  attempt.reason = outcome.reason;
+  attempt.resent = outcome.resent;
+  attempt.reused = outcome.reused;
+  attempt.response_headers = outcome.response_headers;
+  attempt.response_body = outcome.response_body;
+  auto shown = boost::json::parse(model::to_json(attempt)).get_object();
+  shown.erase("event_id");
+  return boost::json::serialize(shown);
+}
+
+}  // namespace
+
+Answer stream_attempts(Context& context, Call const& call) {
+  auto const stream = visible_stream(context, call);
+  if (!stream) co_return no_such_stream();
+  auto query = attempt_query(call, stream->id);
+  if (!query) co_return bad_input(query.error());
+  auto const page = co_await context.parts.store.attempts(std::move(*query));
+  if (!page) co_return failed(context, "read attempts", page.error());
+  std::vector<std::string> items;
+  for (auto const& attempt : page->items) items.push_back(model::to_json(attempt));
+  co_return list_answer(items, page->next);
+}
+
+Answer stream_undelivered(Context& context, Call const& call) {
+  auto const stream = visible_stream(context, call);
+  if (!stream) co_return no_such_stream();
+  FieldFaults faults;
+  auto const include = call.query.find("include");
+  bool const whole = include != call.query.end();
+  if (whole && include->second != "event") faults.push_back({"?include", "must be event"});
+  auto const ask = page_of(call.query, faults, whole ? most_whole_items : most_items);
+  if (!faults.empty()) co_return bad_input(faults);
+  auto const page = co_await context.parts.store.undelivered(stream->id, ask.after, ask.limit);
+  if (!page) co_return failed(context, "read undelivered events", page.error());
+  std::vector<std::string> items;
+  for (auto const& item : page->items)
+    if (call.principal.sees(item.kind.account)) items.push_back(undelivered_json(item, whole));
+  co_return list_answer(items, page->next);
+}
+
+Answer stream_health(Context& context, Call const& call) {
+  auto const stream = visible_stream(context, call);
+  if (!stream) co_return no_such_stream();
+  auto const status = co_await context.parts.dispatcher.status(stream->id);
+  if (!status) co_return failed(context, "ask how a data stream is", status.error());
+  auto const now = context.parts.clock.wall();
+  auto const to = unix_ms(now) / 60'000 + 1;
+  auto const from = to - 24 * 60;
+  auto const ledger = co_await context.parts.store.ledger(stream->id, from, to);
+  if (!ledger) co_return failed(context, "read the ledger", ledger.error());
+  co_return json_answer(200, health_json(*stream, *status, now, budget_json(*ledger, from, to)));
+}
+
+Answer test_stream(Context& context, Call const& call) {
+  auto const stream = visible_stream(context, call);
+  if (!stream) co_return no_such_stream();
+  auto const input = body_object(call);
+  if (!input) co_return bad_input({{"", input.error().what}});
+  std::vector<json::FieldTrouble> troubles;
+  json::Fields fields(*input, "", troubles);
+  auto const usual =
+      stream->event_types.front() == "*" ? "course_created" : stream->event_types.front();
+  auto const type = fields.text("event_type", 1, model::Limits::name_bytes).value_or(usual);
+  if (!stream->selects(type)) fields.wrong("event_type", "is not selected by this data stream");
+  auto const* const body = fields.object("body");
+  fields.refuse_others();
+  if (!troubles.empty()) co_return bad_input(told(std::move(troubles)));
+
+  auto event = made_event(*stream, type, body != nullptr ? boost::json::serialize(*body) : "{}",
+                          context.parts.clock.wall());
+  auto const outcome = co_await context.parts.dispatcher.test(
+      stream->id, std::move(event.kind), std::move(event.payload), event.metadata_bytes);
+  if (!outcome) co_return failed(context, "send a test event", outcome.error());
+  co_return json_answer(200, outcome_json(*outcome, type));
+}
+
+}  // namespace millrace::api

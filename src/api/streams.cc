@@ -1,0 +1,314 @@
+// A change of a data stream is stored in the registry first and then told to the dispatcher, both within the stream's turn. The
+// registry is the truth: a node that ends in between reads it when it starts. A dispatcher that refuses has the change undone.
+#include "api/streams.h"
+
+#include "api/handlers.h"
+#include "http/url.h"
+#include "json/reader.h"
+
+namespace millrace::api {
+namespace {
+
+using StreamPtr = std::shared_ptr<model::DataStream const>;
+
+http::ServerResponse stream_answer(int status, model::DataStream const& stream) {
+  auto out = json_answer(status, model::to_json(stream));
+  out.headers.push_back({"ETag", etag_of(stream.version)});
+  if (status == 201)
+    out.headers.push_back({"Location", "/api/v1/data_streams/" + stream.id.text()});
+  return out;
+}
+
+http::ServerResponse changed_meanwhile(model::DataStream const& stream) {
+  return problem(412, "the stream is at version " + std::to_string(stream.version) +
+                          "; read it again and repeat the change");
+}
+
+model::StreamRules rules_for(Context const& context, Call const& call) {
+  auto rules = context.parts.rules;
+  rules.allow_every_account = call.principal.sees_all();
+  return rules;
+}
+
+bool is_faulty(FieldFaults const& faults, std::string_view field) {
+  return std::any_of(faults.begin(), faults.end(),
+                     [&](auto const& fault) { return fault.field == field; });
+}
+
+// What only this room can tell: the wall, and the URL as whoever connects will read it. Told beside all other faults, so it looks
+// into the text itself, which may be wrong in any way.
+struct Checked {
+  FieldFaults faults;
+  bool foreign = false;  // the account is on the other side of the caller's wall
+};
+
+Checked check_ours(Call const& call, FieldFaults found) {
+  Checked out{std::move(found)};
+  auto const input = json::parse(call.request.body);
+  if (!input || !input->is_object()) return out;
+  auto const& object = input->get_object();
+  auto const account = json::text_at(object, "account");
+  if (account && !account->empty() && !is_faulty(out.faults, "/account") &&
+      !call.principal.sees(*account)) {
+    out.foreign = true;
+    out.faults.push_back({"/account", "is not an account of this credential"});
+  }
+  auto const* const delivery = object.if_contains("delivery");
+  if (delivery == nullptr || !delivery->is_object() || is_faulty(out.faults, "/delivery/url"))
+    return out;
+  auto const url = json::text_at(delivery->get_object(), "url");
+  if (!url) return out;
+  if (auto const parsed = http::parse_url(*url); !parsed)
+    out.faults.push_back({"/delivery/url", parsed.error().what});
+  return out;
+}
+
+http::ServerResponse refuse_stream(Checked const& checked) {
+  if (checked.foreign && checked.faults.size() == 1)
+    return problem(403, "the account is not one of this credential", checked.faults);
+  return bad_input(checked.faults);
+}
+
+// One name for all spellings of an id, so that its changes share a turn.
+std::string turn_of(Call const& call) {
+  auto const id = StreamId::parse(call.ids.front());
+  return id ? id->text() : "";
+}
+
+http::ServerResponse not_at_work(Context& context, Error const& error, bool undone) {
+  context.parts.log.error("dispatcher refused a data stream",
+                          {{"why", error.what}, {"undone", undone}});
+  auto const status = error.fault == Fault::busy ? 503 : 500;
+  return problem(status, undone ? "the change could not be put to work and was undone"
+                                : "the change is stored, but this node works on without it until "
+                                  "it is started again");
+}
+
+// Puts a stored change to work; when that fails, stores what was before it again.
+template <class PutToWork>
+Answer finish_change(Context& context, Call const& call, StreamPtr before, PutToWork put_to_work) {
+  auto& registry = context.parts.registry;
+  auto const after = registry.stream(before->id);
+  auto const done = co_await put_to_work(*after);
+  if (done) co_return stream_answer(200, *after);
+  auto const undone =
+      co_await registry.save(*before, after->version, call.principal, "data_streams.undo");
+  co_return not_at_work(context, done.error(), undone.has_value());
+}
+
+Answer add_stream(Context& context, Call const& call, model::DataStream stream,
+                  std::string action) {
+  auto& registry = context.parts.registry;
+  auto const id = stream.id = StreamId{Uuid::v7(
+      context.parts.clock.wall(), context.parts.random.bits(), context.parts.random.bits())};
+  auto const turn = co_await context.turns.take(id.text());
+  auto const saved =
+      co_await registry.save(std::move(stream), 0, call.principal, std::move(action), call.repeat);
+  if (!saved) co_return failed(context, "store a data stream", saved.error());
+  auto const held = registry.stream(id);
+  auto const put = co_await context.parts.dispatcher.put(*held);
+  if (put) co_return stream_answer(201, *held);
+  auto const undone = co_await registry.erase(id, held->version, call.principal, call.repeat);
+  co_return not_at_work(context, put.error(), undone.has_value());
+}
+
+// The answer to a repeat: what the first call made, as it is now.
+http::ServerResponse made_before(Context& context, Call const& call) {
+  auto const id = StreamId::parse(call.made->id);
+  auto const stream = id ? context.parts.registry.stream(*id) : nullptr;
+  if (!stream || !call.principal.sees(stream->account))
+    return problem(409, "the data stream that this Idempotency-Key made has been deleted since");
+  return stream_answer(201, *stream);
+}
+
+// `name` with " (copy)", within 255 characters and not cut inside one.
+std::string name_of_copy(std::string name) {
+  constexpr std::string_view suffix = " (copy)";
+  std::size_t characters = 0;
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    if ((static_cast<unsigned char>(name[i]) & 0xC0U) == 0x80) continue;
+    if (characters++ == 255 - suffix.size()) {
+      name.resize(i);
+      break;
+    }
+  }
+  return name.append(suffix);
+}
+
+// "stop", "now" or a time.
+std::expected<delivery::ActivateFrom, FieldFaults> parse_from(Call const& call) {
+  using Kind = delivery::ActivateFrom::Kind;
+  auto const body = body_object(call);
+  if (!body) return std::unexpected(FieldFaults{{"", body.error().what}});
+  std::vector<json::FieldTrouble> troubles;
+  json::Fields fields(*body, "", troubles);
+  delivery::ActivateFrom out;
+  if (auto const from = fields.text("from", 1, 64)) {
+    auto const time = parse_time(*from);
+    if (*from == "now") {
+      out.kind = Kind::now;
+    } else if (time) {
+      out = {Kind::time, *time};
+    } else if (*from != "stop") {
+      fields.wrong("from", R"(must be "stop", "now" or a time like "2026-11-21T19:05:12Z")");
+    }
+  }
+  fields.refuse_others();
+  if (troubles.empty()) return out;
+  return std::unexpected(told(std::move(troubles)));
+}
+
+}  // namespace
+
+StreamPtr visible_stream(Context& context, Call const& call) {
+  auto const id = StreamId::parse(call.ids.front());
+  auto stream = id ? context.parts.registry.stream(*id) : nullptr;
+  return stream && call.principal.sees(stream->account) ? stream : nullptr;
+}
+
+http::ServerResponse no_such_stream() { return problem(404, "there is no such data stream"); }
+
+FieldFaults told(std::vector<json::FieldTrouble> troubles) {
+  FieldFaults faults;
+  for (auto& trouble : troubles)
+    faults.push_back({std::move(trouble.field), std::move(trouble.message)});
+  return faults;
+}
+
+Result<boost::json::object> body_object(Call const& call) {
+  if (call.request.body.empty()) return boost::json::object();
+  auto body = json::parse(call.request.body);
+  if (!body) return pass(body);
+  if (!body->is_object()) return fail(Fault::invalid, "the body must be a JSON object");
+  return body->get_object();
+}
+
+Answer list_streams(Context& context, Call const& call) {
+  FieldFaults faults;
+  auto const ask = page_of(call.query, faults);
+  if (!faults.empty()) co_return bad_input(faults);
+  auto const account = call.query.find("account");
+  auto const state = call.query.find("state");
+  std::vector<StreamPtr> items;
+  for (auto const& stream : context.parts.registry.streams()) {
+    if (!call.principal.sees(stream->account)) continue;
+    if (account != call.query.end() && stream->account != account->second) continue;
+    if (state != call.query.end() && name_of(stream->state) != state->second) continue;
+    items.push_back(stream);
+  }
+  co_return page_answer(
+      items, ask, [](StreamPtr const& stream) { return stream->id.text(); },
+      [](StreamPtr const& stream) { return model::to_json(*stream); });
+}
+
+Answer make_stream(Context& context, Call const& call) {
+  if (call.made) co_return made_before(context, call);
+  auto stream = model::parse_new(call.request.body, rules_for(context, call));
+  auto const checked = check_ours(call, stream ? FieldFaults() : stream.error());
+  if (!checked.faults.empty()) co_return refuse_stream(checked);
+  co_return co_await add_stream(context, call, std::move(*stream), "data_streams.create");
+}
+
+Answer show_stream(Context& context, Call const& call) {
+  auto const stream = visible_stream(context, call);
+  if (!stream) co_return no_such_stream();
+  if (none_match_has(call.request, etag_of(stream->version))) {
+    http::ServerResponse same;
+    same.status = 304;
+    same.headers = {{"ETag", etag_of(stream->version)}};
+    co_return same;
+  }
+  co_return stream_answer(200, *stream);
+}
+
+Answer change_stream(Context& context, Call const& call) {
+  auto const turn = co_await context.turns.take(turn_of(call));
+  auto const stream = visible_stream(context, call);
+  if (!stream) co_return no_such_stream();
+  if (!if_match_allows(call.request, stream->version)) co_return changed_meanwhile(*stream);
+  auto changed = model::merged(*stream, call.request.body, rules_for(context, call));
+  auto checked = check_ours(call, changed ? FieldFaults() : changed.error());
+  // What the stream has kept belongs to its account: attempts and undelivered events must not move to another with it.
+  if (changed && changed->account != stream->account && !checked.foreign)
+    checked.faults.push_back(
+        {"/account", "cannot be changed; make a stream for the other account"});
+  if (!checked.faults.empty()) co_return refuse_stream(checked);
+  if (changes_between(*stream, *changed).empty()) co_return stream_answer(200, *stream);
+
+  auto const saved = co_await context.parts.registry.save(std::move(*changed), stream->version,
+                                                          call.principal, "data_streams.update");
+  if (!saved) co_return failed(context, "store a data stream", saved.error());
+  auto const put = [&](model::DataStream const& s) { return context.parts.dispatcher.put(s); };
+  co_return co_await finish_change(context, call, stream, put);
+}
+
+Answer delete_stream(Context& context, Call const& call) {
+  auto const turn = co_await context.turns.take(turn_of(call));
+  auto const stream = visible_stream(context, call);
+  if (!stream) co_return no_such_stream();
+  if (!if_match_allows(call.request, stream->version)) co_return changed_meanwhile(*stream);
+  auto const erased =
+      co_await context.parts.registry.erase(stream->id, stream->version, call.principal);
+  if (!erased) co_return failed(context, "delete a data stream", erased.error());
+  auto const removed = co_await context.parts.dispatcher.remove(stream->id);
+  if (!removed) co_return not_at_work(context, removed.error(), false);
+  http::ServerResponse done;
+  done.status = 204;
+  co_return done;
+}
+
+// The copy does not run at once: it would send everything twice before anybody has looked at it.
+Answer duplicate_stream(Context& context, Call const& call) {
+  auto const stream = visible_stream(context, call);
+  if (!stream) co_return no_such_stream();
+  if (call.made) co_return made_before(context, call);
+  auto const body = body_object(call);
+  if (!body || !body->empty()) co_return bad_input({{"", "the body must be empty, or {}"}});
+  auto copy = *stream;
+  copy.name = name_of_copy(std::move(copy.name));
+  copy.state = model::StreamState::deactivated;
+  copy.reason = model::StateReason::by_user;
+  co_return co_await add_stream(context, call, std::move(copy), "data_streams.duplicate");
+}
+
+Answer deactivate_stream(Context& context, Call const& call) {
+  auto const turn = co_await context.turns.take(turn_of(call));
+  auto const stream = visible_stream(context, call);
+  if (!stream) co_return no_such_stream();
+  if (!if_match_allows(call.request, stream->version)) co_return changed_meanwhile(*stream);
+  if (stream->state == model::StreamState::deactivated) co_return stream_answer(200, *stream);
+  auto changed = *stream;
+  changed.state = model::StreamState::deactivated;
+  changed.reason = model::StateReason::by_user;
+  auto const saved = co_await context.parts.registry.save(
+      std::move(changed), stream->version, call.principal, "data_streams.deactivate");
+  if (!saved) co_return failed(context, "store a data stream", saved.error());
+  auto const put = [&](model::DataStream const& s) {
+    return context.parts.dispatcher.deactivate(s);
+  };
+  co_return co_await finish_change(context, call, stream, put);
+}
+
+Answer activate_stream(Context& context, Call const& call) {
+  auto const turn = co_await context.turns.take(turn_of(call));
+  auto const stream = visible_stream(context, call);
+  if (!stream) co_return no_such_stream();
+  if (!if_match_allows(call.request, stream->version)) co_return changed_meanwhile(*stream);
+  auto const from = parse_from(call);
+  if (!from) co_return bad_input(from.error());
+  // Not answered as done: where it is to begin would be ignored.
+  if (stream->state != model::StreamState::deactivated)
+    co_return problem(409, "the data stream is active already");
+  auto changed = *stream;
+  changed.state = model::StreamState::active;
+  changed.reason = model::StateReason::none;
+  auto const saved = co_await context.parts.registry.save(std::move(changed), stream->version,
+                                                          call.principal, "data_streams.activate");
+  if (!saved) co_return failed(context, "store a data stream", saved.error());
+  auto const put = [&](model::DataStream const& s) {
+    return context.parts.dispatcher.activate(s, *from);
+  };
+  co_return co_await finish_change(context, call, stream, put);
+}
+
+}  // namespace millrace::api

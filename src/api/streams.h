@@ -1,0 +1,38 @@
+// What the handlers of data streams share.
+#pragma once
+#include <boost/json/object.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "api/call.h"
+#include "api/context.h"
+#include "json/reader.h"
+
+namespace millrace::api {
+
+// The stream that the path names; null where there is none, or none on the caller's side of the wall.
+std::shared_ptr<model::DataStream const> visible_stream(Context& context, Call const& call);
+http::ServerResponse no_such_stream();
+
+FieldFaults told(std::vector<json::FieldTrouble> troubles);
+
+// The body as one JSON object ({} when it is empty). Fails with: invalid.
+Result<boost::json::object> body_object(Call const& call);
+
+// `items` in the order of their keys, from the one after `ask.after` on.
+template <class Item, class KeyOf, class ShowAs>
+http::ServerResponse page_answer(std::vector<Item> const& items, PageAsk const& ask, KeyOf key_of,
+                                 ShowAs show_as) {
+  std::vector<std::string> shown;
+  std::string last;
+  for (auto const& item : items) {
+    if (key_of(item) <= ask.after) continue;
+    if (shown.size() == ask.limit) return list_answer(shown, last);
+    shown.push_back(show_as(item));
+    last = key_of(item);
+  }
+  return list_answer(shown, "");
+}
+
+}  // namespace millrace::api
