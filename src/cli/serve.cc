@@ -26,10 +26,14 @@ io::Task<void> wait_for_signal(Signals& signals) {
   static_cast<void>(co_await signals.async_wait(io::op));
 }
 
-// Whoever asks twice does not want to wait for what is under way.
-io::Task<void> exit_at_signal(Signals& signals) {
-  auto const [error, signal] = co_await signals.async_wait(io::op);
-  if (error) io::unwind();
+// Whoever asks twice does not want to wait for what is under way. Tools like timeout(1) signal the process and its group at
+// once: that is one wish.
+io::Task<void> exit_at_signal(Signals& signals, io::Clock& clock) {
+  auto const begun = clock.now();
+  do {
+    auto const [error, signal] = co_await signals.async_wait(io::op);
+    if (error) io::unwind();
+  } while (clock.now() - begun < std::chrono::milliseconds(300));
   complain("stopped at once, at a second signal");
   ::_exit(static_cast<int>(Exit::failed));
 }
@@ -67,7 +71,7 @@ io::Task<void> run(Life& life) {
       "stopping: attempts under way end, then the requests that are being answered");
 
   io::TaskScope impatience(life.parts.loop);
-  impatience.start(exit_at_signal(life.signals));
+  impatience.start(exit_at_signal(life.signals, life.parts.clock));
   if (life.guest != nullptr) co_await life.guest->end();
   if (auto const stopped = co_await life.node->stop(); !stopped) {
     complain(stopped.error().what);
@@ -148,6 +152,7 @@ namespace {
 struct ServeFlags {
   std::string config;
   bool print_config = false;
+  bool print_template = false;
   bool demo = false;
   std::map<std::string, std::optional<std::string>> settings;  // by flag
   std::map<std::string, bool> switches;
@@ -178,6 +183,10 @@ Result<Loaded> load(ServeFlags const& flags) {
 }
 
 Exit run_serve(ServeFlags const& flags) {
+  if (flags.print_template) {
+    fmt::print("{}", settings_template());
+    return Exit::done;
+  }
   auto loaded = load(flags);
   if (!loaded) return failed(loaded.error());
   if (flags.print_config) {
@@ -216,6 +225,8 @@ Command serve_command() {
                 ->type_name("FILE");
             app.add_flag("--print-config", flags->print_config,
                          "print every setting with its value, its default and its source, and end");
+            app.add_flag("--print-template", flags->print_template,
+                         "print a millrace.toml with every setting as a comment, and end");
             app.add_flag("--demo", flags->demo,
                          "run with a receiver, a signed data stream and a sample day of events");
             Settings unused;

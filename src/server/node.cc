@@ -103,7 +103,7 @@ io::Task<Result<void>> Node::open_delivery() {
     auto client = http::make_client(loop, parts_.network, parts_.clock, *guard_, settings_.tls);
     if (!client) co_return pass(client);
     clients_.push_back(std::move(*client));
-    transports_.push_back(make_transports(*clients_.back(), *guard_, parts_.clock));
+    transports_.push_back(make_transports(*clients_.back(), parts_.clock));
   }
 
   std::vector<model::DataStream> streams;

@@ -4,13 +4,11 @@
 
 #include "delivery/transport.h"
 #include "http/client.h"
-#include "http/guard.h"
 #include "io/clock.h"
 
 namespace millrace::server {
 
 // For one loop: `client` is that loop's. What is passed outlives the Transports.
-std::shared_ptr<delivery::Transports> make_transports(http::Client& client,
-                                                      http::Guard const& guard, io::Clock& clock);
+std::shared_ptr<delivery::Transports> make_transports(http::Client& client, io::Clock& clock);
 
 }  // namespace millrace::server
