@@ -1,0 +1,64 @@
+// Getting a connection to one of an origin's addresses: tried in turn with a head start, the first that is ready (with TLS) wins.
+//   Threads  One loop's. Lifetime: who waits may go away at any time; cancel() then ends the attempts.
+#pragma once
+#include <boost/asio/ip/address.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "http/client.h"
+#include "http/tasks.h"
+#include "http/tls.h"
+
+namespace millrace::http {
+
+struct DialNeeds {
+  io::Network& network;
+  io::Clock& clock;
+  TlsClient const& tls;
+  Duration connect_time;  // after which the next address is tried, ready or not
+};
+
+class Dial : public std::enable_shared_from_this<Dial> {
+ public:
+  // `session`: the origin's; `owner` keeps it alive while attempts run.
+  Dial(DialNeeds needs, io::Executor const& loop, Url const& url,
+       std::vector<boost::asio::ip::address> addresses, SslSession& session,
+       std::shared_ptr<void> owner);
+
+  // Starts what is due now. Call it first, then after each wake of `changed`, and ten times a second.
+  void go_on();
+  void cancel() { tasks_.cancel(); }
+  io::Signal changed;
+
+  bool over() const { return stream_ != nullptr || (running_ == 0 && next_ == addresses_.size()); }
+  // When over: the ready stream, or null, and then why.
+  std::unique_ptr<io::ByteStream> take_stream() { return std::move(stream_); }
+  Trouble trouble() const { return trouble_; }
+  Phase reached() const { return reached_; }
+  std::string const& reason() const { return reason_; }
+  std::string const& tls_version() const { return tls_version_; }
+  Duration connect_took() const { return connect_took_; }
+  Duration tls_took() const { return tls_took_; }
+
+ private:
+  io::Task<void> attempt(io::Endpoint to);
+  void failed(Phase where, Trouble trouble, std::string reason);
+
+  DialNeeds needs_;
+  Url url_;
+  std::vector<boost::asio::ip::address> addresses_;
+  SslSession& session_;
+  std::shared_ptr<void> owner_;
+  Tasks tasks_;
+  std::size_t next_ = 0, running_ = 0;
+  bool connected_ = false;  // the newest attempt has a connection
+  SteadyTime newest_at_{};
+  std::unique_ptr<io::ByteStream> stream_;
+  Trouble trouble_ = Trouble::refused;
+  Phase reached_ = Phase::connect;
+  std::string reason_, tls_version_;
+  Duration connect_took_{}, tls_took_{};
+};
+
+}  // namespace millrace::http

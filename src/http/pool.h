@@ -1,0 +1,111 @@
+// The connections of a Client: kept ones by origin, and who waits for one. Knows nothing of HTTP.
+//   Threads  One loop's.
+#pragma once
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "http/client.h"
+#include "http/tls.h"
+#include "io/net.h"
+
+namespace millrace::http {
+
+struct Origin;
+
+// One connection; an exchange holds it, and a task that still writes, if there is one.
+struct PooledConnection {
+  std::unique_ptr<io::ByteStream> stream;
+  std::string address, tls_version;
+  SteadyTime idle_since{};
+  std::string unsent;  // of a request that the socket did not take at once
+  bool writing = false;
+};
+
+struct Pool;
+
+// Who waits for a connection of an origin, or for room for one. What it was granted and did not take goes to the next.
+struct PoolWaiter {
+  PoolWaiter(Pool& of, std::shared_ptr<Origin> from, io::Executor const& loop);
+  ~PoolWaiter();
+  PoolWaiter(PoolWaiter const&) = delete;
+  PoolWaiter& operator=(PoolWaiter const&) = delete;
+  bool granted() const { return connection != nullptr || room; }
+
+  Pool& pool;
+  std::shared_ptr<Origin> origin;
+  io::Signal changed;
+  std::shared_ptr<PooledConnection> connection;
+  bool room = false;  // to open one: already counted
+};
+
+struct Origin {
+  std::vector<std::shared_ptr<PooledConnection>> idle;  // the newest last
+  std::size_t open = 0;                                 // idle, in use, or being opened
+  std::deque<PoolWaiter*> waiters;
+  bool starved = false;  // stands in Pool::starved
+  SslSession session;
+};
+
+struct Pool {
+  ClientLimits limits;
+  std::size_t open = 0;
+
+  std::shared_ptr<Origin> origin_of(Url const& url);
+  // The newest idle connection that is still good; null: none.
+  std::shared_ptr<PooledConnection> take_idle(Origin& origin, SteadyTime now,
+                                              std::span<std::byte> scratch);
+  bool take_room(Origin& origin);  // counts a connection to be opened
+  void give_back(std::shared_ptr<Origin> const& origin,
+                 std::shared_ptr<PooledConnection> connection, SteadyTime now);
+  void give_room(std::shared_ptr<Origin> const& origin);  // a connection was closed
+  void close_idle(SteadyTime now);                        // those whose time is over
+  void close_all_idle();
+  bool has_idle() const { return idle_ > 0; }
+
+ private:
+  friend struct PoolWaiter;
+  bool evict_oldest();
+  std::string key_;
+  std::unordered_map<std::string, std::shared_ptr<Origin>> origins_;
+  std::deque<std::shared_ptr<Origin>>
+      starved_;  // have waiters, and no room because of the process's limit
+  std::size_t idle_ = 0;
+};
+
+// A counted connection, or the room for one, that goes back whatever happens. Closes unless kept.
+class Lease {
+ public:
+  Lease(Pool& pool, std::shared_ptr<Origin> origin) : pool_(pool), origin_(std::move(origin)) {}
+  ~Lease() { drop(); }
+  Lease(Lease const&) = delete;
+  Lease& operator=(Lease const&) = delete;
+
+  void hold(std::shared_ptr<PooledConnection> connection) {
+    connection_ = std::move(connection);
+    counted_ = true;
+  }
+  void hold_room() { counted_ = true; }
+  PooledConnection* operator->() const { return connection_.get(); }
+  std::shared_ptr<PooledConnection> const& connection() const { return connection_; }
+  void keep(SteadyTime now) {
+    counted_ = false;
+    pool_.give_back(origin_, std::move(connection_), now);
+  }
+  void drop() {
+    if (connection_) connection_->stream->close();
+    connection_.reset();
+    if (std::exchange(counted_, false)) pool_.give_room(origin_);
+  }
+
+ private:
+  Pool& pool_;
+  std::shared_ptr<Origin> origin_;
+  std::shared_ptr<PooledConnection> connection_;
+  bool counted_ = false;
+};
+
+}  // namespace millrace::http

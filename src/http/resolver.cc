@@ -1,0 +1,224 @@
+#include "http/resolver.h"
+
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+
+namespace millrace::http {
+namespace {
+
+namespace ip = boost::asio::ip;
+
+constexpr std::size_t max_addresses = 64;
+constexpr std::size_t max_kept_names = 4096;
+constexpr auto longest_kept = std::chrono::seconds(60);
+constexpr auto well_for = std::chrono::seconds(60);  // after a success the resolver counts as well
+
+std::int64_t stamp_of_settings() {
+  struct stat status{};
+  if (::stat("/etc/resolv.conf", &status) != 0) return 0;
+  return status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec;
+}
+
+std::optional<ip::address> address_of(ares_addrinfo_node const& node) {
+  if (node.ai_family == AF_INET) {
+    auto const& from = *reinterpret_cast<sockaddr_in const*>(node.ai_addr);
+    return ip::address_v4(ntohl(from.sin_addr.s_addr));
+  }
+  if (node.ai_family == AF_INET6) {
+    auto const& from = *reinterpret_cast<sockaddr_in6 const*>(node.ai_addr);
+    ip::address_v6::bytes_type bytes;
+    std::copy_n(from.sin6_addr.s6_addr, bytes.size(), bytes.begin());
+    return ip::address_v6(bytes);
+  }
+  return std::nullopt;
+}
+
+// Families in turn, so that one that does not work costs one head start only.
+std::vector<ip::address> in_turn(std::vector<ip::address> const& addresses) {
+  std::vector<ip::address> v4, v6, result;
+  for (auto const& address : addresses) (address.is_v6() ? v6 : v4).push_back(address);
+  bool const v6_first = !addresses.empty() && addresses.front().is_v6();
+  auto const& first = v6_first ? v6 : v4;
+  auto const& second = v6_first ? v4 : v6;
+  for (std::size_t i = 0; i < std::max(first.size(), second.size()); ++i) {
+    if (i < first.size()) result.push_back(first[i]);
+    if (i < second.size()) result.push_back(second[i]);
+  }
+  return result;
+}
+
+}  // namespace
+
+// One socket of c-ares. It closes the socket itself, so we let go of it before.
+struct Resolver::Watch {
+  Watch(Resolver& of, ares_socket_t number)
+      : resolver(&of), socket(number), descriptor(of.loop_, number) {}
+  ~Watch() { let_go(); }
+  void let_go() {
+    if (descriptor.is_open()) descriptor.release();
+    resolver = nullptr;
+  }
+  Resolver* resolver;  // null: c-ares needs the socket no more
+  ares_socket_t socket;
+  io::asio::posix::stream_descriptor descriptor;
+  bool read = false, write = false, reading = false, writing = false;
+};
+
+struct Resolver::Asked {
+  Resolver& resolver;
+  std::string host;
+  std::shared_ptr<Lookup> lookup;
+};
+
+Resolver::Resolver(io::Executor loop, io::Clock& clock, std::string servers)
+    : loop_(std::move(loop)), clock_(clock), servers_(std::move(servers)) {}
+
+Resolver::~Resolver() { close(); }
+
+void Resolver::close() {
+  if (channel_ != nullptr) ares_destroy(channel_);
+  channel_ = nullptr;
+  for (auto const& [socket, watch] : watches_) watch->let_go();
+  watches_.clear();
+  pending_ = 0;
+}
+
+bool Resolver::open() {
+  auto const now = clock_.now();
+  if (channel_ != nullptr && now < settings_checked_ + std::chrono::seconds(10)) return true;
+  settings_checked_ = now;
+  auto const stamp = stamp_of_settings();
+  if (channel_ != nullptr && (stamp == settings_stamp_ || pending_ > 0)) return true;
+  settings_stamp_ = stamp;
+  if (channel_ != nullptr) ares_destroy(channel_);  // it has no way to read its settings again
+  channel_ = nullptr;
+  static char lookups[] = "fb";
+  ares_options options{};
+  options.timeout = 1500;
+  options.tries = 2;
+  options.lookups = lookups;
+  options.ndomains = 0;
+  options.sock_state_cb_data = this;
+  options.sock_state_cb = [](void* self, ares_socket_t socket, int read, int write) {
+    static_cast<Resolver*>(self)->socket_changed(socket, read != 0, write != 0);
+  };
+  int const which = ARES_OPT_SOCK_STATE_CB | ARES_OPT_LOOKUPS | ARES_OPT_TIMEOUTMS |
+                    ARES_OPT_TRIES | ARES_OPT_DOMAINS;
+  if (ares_init_options(&channel_, &options, which) != ARES_SUCCESS) {
+    channel_ = nullptr;
+    return false;
+  }
+  return servers_.empty() || ares_set_servers_ports_csv(channel_, servers_.c_str()) == ARES_SUCCESS;
+}
+
+std::shared_ptr<Lookup> Resolver::look_up(std::string const& host) {
+  auto const known = lookups_.find(host);
+  if (known != lookups_.end() && (!known->second->done || clock_.now() < known->second->good_until))
+    return known->second;
+  if (lookups_.size() >= max_kept_names)
+    std::erase_if(lookups_, [](auto const& entry) { return entry.second->done; });
+  auto const lookup = std::make_shared<Lookup>(loop_);
+  lookups_[host] = lookup;
+  auto asked = std::make_unique<Asked>(*this, host, lookup);
+  ++pending_;
+  if (!open()) {
+    answered(*asked, ARES_ENOTINITIALIZED, nullptr);
+    return lookup;
+  }
+  ares_addrinfo_hints hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  ares_getaddrinfo(
+      channel_, host.c_str(), nullptr, &hints,
+      [](void* arg, int status, int, ares_addrinfo* found) {
+        std::unique_ptr<Asked> const own(static_cast<Asked*>(arg));
+        if (status != ARES_EDESTRUCTION) own->resolver.answered(*own, status, found);
+        if (found != nullptr) ares_freeaddrinfo(found);
+      },
+      asked.release());
+  return lookup;
+}
+
+NameTrouble Resolver::silence() const {
+  return last_success_ && clock_.now() < *last_success_ + well_for ? NameTrouble::name
+                                                                   : NameTrouble::resolver;
+}
+
+void Resolver::answered(Asked& asked, int status, ares_addrinfo* found) {
+  --pending_;
+  auto& lookup = *asked.lookup;
+  int ttl = static_cast<int>(longest_kept.count());
+  for (auto const* node = found != nullptr ? found->nodes : nullptr; node != nullptr;
+       node = node->ai_next) {
+    ttl = std::min(ttl, node->ai_ttl);
+    if (auto const address = address_of(*node); address && lookup.addresses.size() < max_addresses)
+      lookup.addresses.push_back(*address);
+  }
+  lookup.addresses = in_turn(lookup.addresses);
+  if (status == ARES_SUCCESS && lookup.addresses.empty()) status = ARES_ENODATA;
+  lookup.done = true;
+  if (status == ARES_SUCCESS) {
+    last_success_ = clock_.now();
+    lookup.good_until = clock_.now() + std::chrono::seconds(std::max(ttl, 1));
+  } else {
+    bool const definite = status == ARES_ENOTFOUND || status == ARES_ENODATA ||
+                          status == ARES_EBADNAME || status == ARES_EBADRESP;
+    lookup.trouble = definite ? NameTrouble::name : silence();
+    lookup.reason = fmt::format("{}: {}", asked.host, ares_strerror(status));
+    lookup.addresses.clear();
+    if (auto const own = lookups_.find(asked.host);
+        own != lookups_.end() && own->second == asked.lookup)
+      lookups_.erase(own);
+  }
+  lookup.changed.notify();
+}
+
+void Resolver::tick() {
+  if (channel_ != nullptr && pending_ > 0) process(ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+}
+
+void Resolver::process(ares_socket_t read, ares_socket_t write) {
+  ares_process_fd(channel_, read, write);
+}
+
+void Resolver::socket_changed(ares_socket_t socket, bool read, bool write) {
+  auto const at = watches_.find(socket);
+  if (!read && !write) {
+    if (at == watches_.end()) return;
+    at->second->let_go();
+    watches_.erase(at);
+    return;
+  }
+  auto const watch =
+      at != watches_.end()
+          ? at->second
+          : watches_.emplace(socket, std::make_shared<Watch>(*this, socket)).first->second;
+  watch->read = read;
+  watch->write = write;
+  wait(watch, false);
+  wait(watch, true);
+}
+
+// Handlers hold the watch weakly: it may be gone, with its socket, when they run.
+void Resolver::wait(std::shared_ptr<Watch> const& watch, bool to_write) {
+  using Descriptor = io::asio::posix::stream_descriptor;
+  bool& waiting = to_write ? watch->writing : watch->reading;
+  if (waiting || !(to_write ? watch->write : watch->read)) return;
+  waiting = true;
+  watch->descriptor.async_wait(
+      to_write ? Descriptor::wait_write : Descriptor::wait_read,
+      [weak = std::weak_ptr(watch), to_write](boost::system::error_code error) {
+        auto const kept = weak.lock();
+        if (!kept || error || kept->resolver == nullptr) return;
+        (to_write ? kept->writing : kept->reading) = false;
+        auto const socket = kept->socket;
+        kept->resolver->process(to_write ? ARES_SOCKET_BAD : socket,
+                                to_write ? socket : ARES_SOCKET_BAD);
+        if (kept->resolver != nullptr) wait(kept, to_write);
+      });
+}
+
+}  // namespace millrace::http

@@ -1,0 +1,76 @@
+// Names to addresses, by c-ares on the loop: /etc/hosts first, then the servers of /etc/resolv.conf; no search domains.
+//   Threads  One loop's.
+//   Time     Answers are kept for as long as their TTL says, 60 s at most. Who waits has the deadline; tick() moves c-ares's own retries on.
+#pragma once
+#include <ares.h>
+
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "io/clock.h"
+#include "io/task.h"
+
+namespace millrace::http {
+
+enum class NameTrouble : std::uint8_t {
+  none,
+  name,      // the name's own: it does not exist, or has no address
+  resolver,  // no server answers, or none can; with another name resolved in the last 60 s it counts as the name's
+};
+
+struct Lookup {
+  explicit Lookup(io::Executor loop) : changed(std::move(loop)) {}
+  bool done = false;
+  NameTrouble trouble = NameTrouble::none;
+  std::string reason;
+  std::vector<boost::asio::ip::address>
+      addresses;  // in the order of preference, families in turn, 64 at most
+  SteadyTime good_until{};
+  io::Signal changed;
+};
+
+class Resolver {
+ public:
+  // `servers`: "127.0.0.1:5353", comma-separated, instead of the system's; for tests.
+  Resolver(io::Executor loop, io::Clock& clock, std::string servers = {});
+  ~Resolver();
+  Resolver(Resolver const&) = delete;
+  Resolver& operator=(Resolver const&) = delete;
+
+  // Begins to look the name up, or joins who does, or finds it answered. Wait for `changed` until `done`.
+  std::shared_ptr<Lookup> look_up(std::string const& host);
+  // At least ten times a second while is_busy().
+  void tick();
+  void close();  // lookups under way never end
+  bool is_busy() const { return pending_ > 0; }
+  // What a lookup that does not end means.
+  NameTrouble silence() const;
+
+ private:
+  struct Watch;
+  struct Asked;
+  bool open();
+  void socket_changed(ares_socket_t socket, bool read, bool write);
+  void process(ares_socket_t read, ares_socket_t write);
+  static void wait(std::shared_ptr<Watch> const& watch, bool to_write);
+  void answered(Asked& asked, int status, ares_addrinfo* found);
+
+  io::Executor loop_;
+  io::Clock& clock_;
+  std::string servers_;
+  ares_channel channel_ = nullptr;
+  std::map<ares_socket_t, std::shared_ptr<Watch>> watches_;
+  std::map<std::string, std::shared_ptr<Lookup>> lookups_;
+  std::size_t pending_ = 0;
+  std::optional<SteadyTime> last_success_;
+  std::int64_t settings_stamp_ = 0;
+  SteadyTime settings_checked_{};
+};
+
+}  // namespace millrace::http
