@@ -44,7 +44,7 @@ def check_rooms(_):
             continue
         room = path.relative_to(SOURCE).parts[0]
         allowed = rooms.get(room, set()) | {room}
-        if path.name.endswith("_test.cc"):
+        if path.name.endswith(("_test.cc", "_test.h")):
             allowed = allowed | {"testing"} | rooms["testing"]
         for number, line in enumerate(path.read_text().splitlines(), 1):
             found = re.match(r'#include "(\w+)/', line)

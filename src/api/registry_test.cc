@@ -1,6 +1,6 @@
 #include "api/registry.h"
 
-#include "api/test_world.h"
+#include "api/world_test.h"
 #include "base/encoding.h"
 #include "crypto/digest.h"
 

@@ -2,7 +2,7 @@
 #include <set>
 
 #include "api/routes.h"
-#include "api/test_world.h"
+#include "api/world_test.h"
 
 namespace millrace::api {
 namespace {
