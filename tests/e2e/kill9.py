@@ -18,11 +18,10 @@ def listening_socket():
 
 def activated(data, listener, **more):
     """Starts `serve` on a socket that outlives it, as systemd does."""
-    def hand_over():
-        os.dup2(listener.fileno(), 3)
-        os.set_inheritable(3, True)
-    launcher = ["/bin/sh", "-c", 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@"']
-    return Server(data, wrap=launcher, pass_fds=(3,) if listener.fileno() != 3 else (), preexec=hand_over, **more)
+    # The socket becomes descriptor 3 in the process that execs the server, and LISTEN_PID its pid.
+    launcher = ("import os, sys; os.dup2(int(sys.argv[1]), 3); os.set_inheritable(3, True); "
+                "os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid())); os.execv(sys.argv[2], sys.argv[2:])")
+    return Server(data, wrap=[sys.executable, "-c", launcher, str(listener.fileno())], pass_fds=(listener.fileno(),), **more)
 
 
 def run(folder):
