@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/encoding.h"
+#include "receive/durable.h"
 #include "receive/paths.h"
 
 namespace millrace::receive {
@@ -124,7 +125,7 @@ class PerEventStore final : public EventStore {
 Result<std::unique_ptr<EventStore>> open_per_event(io::Files& files,
                                                    std::unique_ptr<io::Worker> worker,
                                                    std::string root) {
-  if (auto made = files.make_folders(root); !made) return pass(made);
+  if (auto made = make_durable_folders(files, root); !made) return pass(made);
   return std::make_unique<PerEventStore>(files, std::move(worker), std::move(root));
 }
 

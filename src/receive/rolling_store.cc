@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "receive/commit_queue.h"
+#include "receive/durable.h"
 #include "receive/paths.h"
 #include "receive/seen_set.h"
 
@@ -203,9 +204,7 @@ Result<std::unique_ptr<EventStore>> open_rolling(RollingParts parts, RollingSett
                                                  std::unique_ptr<io::Worker> commits,
                                                  std::unique_ptr<io::Worker> rolls) {
   for (auto const& folder : {settings.folders.root, settings.folders.spool})
-    if (auto made = parts.files.make_folders(folder); !made) return pass(made);
-  for (auto const& folder : {settings.folders.root, settings.folders.spool})
-    if (auto synced = parts.files.sync_folder(folder_of(folder)); !synced) return pass(synced);
+    if (auto made = make_durable_folders(parts.files, folder); !made) return pass(made);
   auto lock = parts.files.open(settings.folders.spool + "/lock", io::OpenMode::create, 0600);
   if (!lock) return pass(lock);
   if (auto locked = (*lock)->lock(); !locked) {
