@@ -47,8 +47,11 @@ class LaneDispatcher final : public Dispatcher {
           shards_[i]->loop(), shards_[i]->open(std::move(streams_of[i]), std::move(states_of[i])));
       if (!opened) co_return opened;
     }
-    co_return Result<void>{};
+    // A stream that is new must be known before anything happens that it should get.
+    co_return co_await on_loop(parts_.loops.front(), checkpointer_.flush());
   }
+
+  io::Clock& clock() { return parts_.clock; }
 
   io::Task<Result<void>> put(model::DataStream stream) override {
     auto& shard = shard_of(stream.id);
@@ -143,8 +146,12 @@ class LaneDispatcher final : public Dispatcher {
 io::Task<Result<std::unique_ptr<Dispatcher>>> open_dispatcher(
     DispatcherParts parts, DispatcherSettings settings, std::vector<model::DataStream> streams) {
   auto dispatcher = std::make_unique<LaneDispatcher>(std::move(parts), std::move(settings));
+  auto& clock = dispatcher->clock();
   auto opened = co_await dispatcher->open(std::move(streams));
-  if (!opened) co_return pass(opened);
+  if (!opened) {
+    co_await dispatcher->stop(clock.now());
+    co_return pass(opened);
+  }
   co_return dispatcher;
 }
 

@@ -73,7 +73,8 @@ struct ReadLimits {
 struct Retry {  // an event whose run goes on
   Position at;
   EventId event;
-  std::uint8_t tried = 1;  // tries made in this run, 1 to 3
+  std::uint8_t tried =
+      1;  // tries of this run that count, 0 to 3; 0: under way when the cursor passed, or failed by our own trouble
   model::Run run = model::Run::live;
   model::FailureClass failure = model::FailureClass::none;  // of the latest try
   std::uint16_t status = 0;
