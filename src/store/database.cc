@@ -23,6 +23,7 @@ Fault fault_of(int code) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return Fault::busy;
+    case SQLITE_ERROR:  // our statements are right, so the tables are not there
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return Fault::corrupt;

@@ -290,6 +290,7 @@ void CrashingFiles::restart(std::uint64_t seed) {
   });
 }
 
+void CrashingFiles::replace_disk() { disk_ = std::make_shared<Disk>(); }
 void CrashingFiles::limit_space(std::uint64_t bytes) {
   disk_->state.with([&](State& state) { state.space = bytes; });
 }

@@ -26,6 +26,8 @@ class CrashingFiles final : public io::Files {
   // The machine starts again. Each thing that was not synced is kept, torn or dropped, by `seed`. Open Files are dead.
   void restart(std::uint64_t seed);
 
+  void replace_disk();  // by a new, empty one; nothing may be open
+
   void limit_space(std::uint64_t bytes);  // in all; more is refused as busy
   std::uint64_t used_space() const;
   void flip_bit(std::string const& path, std::uint64_t byte,

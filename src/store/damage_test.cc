@@ -1,0 +1,208 @@
+// What a broken disk costs: as little as can be, and said.
+#include <gmock/gmock.h>
+
+#include "store/store_fixture.h"
+
+namespace millrace::store {
+namespace {
+
+using ::testing::HasSubstr;
+
+class DamageTest : public StoreTest {
+ protected:
+  DamageTest() {
+    settings.segment_bytes = 192 * 1024;
+    settings.cache_bytes = 0;
+    settings.tail_bytes = 0;
+  }
+  void fill(int batches) {
+    open();
+    for (int i = 0; i < batches; ++i) ASSERT_TRUE(append(block(40, 1000, "grade_change", i)));
+    ASSERT_TRUE(wait(store->close()));
+    store.reset();
+  }
+  std::vector<std::string> segments() {
+    std::vector<std::string> found;
+    for (auto const& name : *files.list("/data"))
+      if (name.starts_with("log-") && name.ends_with(".db")) found.push_back("/data/" + name);
+    return found;
+  }
+  bool is_true(SharedBatch const& batch) {
+    return batch->events.bytes() ==
+           block(40, 1000, "grade_change", static_cast<int>(batch->number) - 1).bytes();
+  }
+};
+
+TEST_F(DamageTest, a_flipped_bit_in_a_sealed_segment_costs_the_batches_of_its_page) {
+  fill(40);
+  auto const path = segments().front();
+  auto const size = files.size_of(path);
+  // Page by page; not the first ones, which hold the layout of the whole file.
+  for (std::uint64_t at = 5 * 16'384 + 8'000; at < size; at += 16'384) {
+    SCOPED_TRACE(at);
+    files.flip_bit(path, at, 3);
+    open();
+
+    auto const batches = read_all(1);
+
+    EXPECT_GE(batches.size(), 37U);
+    EXPECT_EQ(batches.size() + settings.meters->batches_damaged.value(), 40U);
+    EXPECT_TRUE(std::ranges::all_of(batches, [&](auto const& batch) { return is_true(batch); }));
+    store.reset();
+    files.flip_bit(path, at, 3);
+  }
+  EXPECT_GT(log.count("record batches are damaged: their events are lost from_batch="), 1);
+}
+
+TEST_F(DamageTest, any_flipped_bit_is_found_and_nothing_wrong_is_given_out) {
+  fill(20);
+  auto const path = segments().front();
+  auto const size = files.size_of(path);
+  for (std::uint64_t at = 100; at < size; at += 4'999) {
+    SCOPED_TRACE(at);
+    files.flip_bit(path, at, static_cast<unsigned>(at % 8));
+    if (auto const opened = try_open(); opened) {
+      auto const batches = read_all(1, true);
+      EXPECT_TRUE(std::ranges::all_of(batches, [&](auto const& batch) { return is_true(batch); }));
+      EXPECT_GT(batches.size(), 3U) << "what other segments hold is there";
+      store.reset();
+    }
+    files.flip_bit(path, at, static_cast<unsigned>(at % 8));
+  }
+}
+
+TEST_F(DamageTest, a_missing_segment_costs_its_batches_and_one_sentence) {
+  fill(40);
+  auto const all = segments();
+  ASSERT_GE(all.size(), 3U);
+  ASSERT_TRUE(files.remove(all[1]));
+  open();
+
+  auto const batches = read_all(1);
+
+  EXPECT_LT(batches.size(), 40U);
+  EXPECT_EQ(batches.size() + settings.meters->batches_damaged.value(), 40U);
+  EXPECT_EQ(log.count("record batches are damaged"), 1);
+}
+
+TEST_F(DamageTest, a_cut_segment_costs_what_was_cut) {
+  fill(40);
+  auto const path = segments().front();
+  files.cut(path, files.size_of(path) / 2);
+  open();
+
+  auto const batches = read_all(1);
+
+  EXPECT_GT(batches.size(), 25U);
+  EXPECT_EQ(batches.size() + settings.meters->batches_damaged.value(), 40U);
+  EXPECT_TRUE(std::ranges::all_of(batches, [&](auto const& batch) { return is_true(batch); }));
+}
+
+TEST_F(DamageTest, a_log_whose_end_is_gone_says_so_and_gives_no_position_twice) {
+  fill(40);
+  files.cut(segments().back() + "-wal", 40'000);
+  open();
+
+  auto const appended = append(block(1));
+
+  ASSERT_TRUE(appended);
+  EXPECT_GT(appended->first.batch, 40U);
+  EXPECT_EQ(log.count("the event log ends too early: what followed is lost"), 1);
+  auto const batches = read_all(1);
+  EXPECT_EQ(batches.back()->number, appended->first.batch);
+  EXPECT_GT(batches.size(), 30U);
+  store.reset();
+  open();
+  EXPECT_EQ(read_all(1).size(), batches.size());
+}
+
+TEST_F(DamageTest, a_newest_segment_that_is_no_database_is_left_as_it_is) {
+  fill(40);
+  auto const path = segments().back();
+  ASSERT_TRUE(files.write_all(path, std::string(40'000, 'x')));
+  ASSERT_TRUE(files.remove(path + "-wal"));
+  open();
+
+  ASSERT_TRUE(append(block(1)));
+
+  EXPECT_EQ(log.count("log segment cannot be read"), 1);
+  EXPECT_GT(read_all(1).size(), 25U);
+  EXPECT_EQ(files.size_of(path), 40'000U);
+}
+
+TEST_F(DamageTest, refuses_files_of_a_newer_version_in_one_sentence) {
+  fill(1);
+  auto newer = *files.open("/data/state.db", io::OpenMode::write, 0600);
+  auto const version = std::array{std::byte{0}, std::byte{0}, std::byte{0}, std::byte{9}};
+  ASSERT_TRUE(newer->write(60, version));  // user_version, in SQLite's file header
+  newer.reset();
+
+  auto const opened = try_open();
+
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().fault, Fault::invalid);
+  EXPECT_THAT(opened.error().what, HasSubstr("was made by a newer version of Millrace"));
+}
+
+TEST_F(DamageTest, a_full_disk_refuses_events_keeps_checkpoints_and_recovers_by_itself) {
+  settings.reserve_bytes = 4 << 20;
+  settings.least_free_bytes = 1 << 20;
+  files.limit_space(200 << 20);
+  open();
+  ASSERT_TRUE(append(block(1)));
+  ASSERT_GE(files.used_space(), 4U << 20);
+
+  files.limit_space(files.used_space() + 1000);
+  clock.advance(std::chrono::seconds(1));
+  auto const refused = append(block(1));
+  StreamDelta delta;
+  delta.stream = {{1, 1}};
+  auto const marked = wait(store->checkpoint({delta}));
+  files.limit_space(200 << 20);
+  clock.advance(std::chrono::seconds(1));
+  auto const taken = append(block(1));
+
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().fault, Fault::busy);
+  EXPECT_TRUE(marked) << marked.error().what;
+  EXPECT_TRUE(taken) << taken.error().what;
+  EXPECT_TRUE(fatal_lines.empty());
+  EXPECT_EQ(log.count("disk has room again"), 1);
+  EXPECT_EQ(read_all(1).size(), 2U);
+}
+
+TEST_F(DamageTest, a_write_that_finds_the_disk_full_is_refused_whole) {
+  settings.least_free_bytes = 0;
+  open();
+  ASSERT_TRUE(append(block(40, 1000)));
+  files.limit_space(files.used_space() + 20'000);
+
+  auto const refused = append(block(40, 1000));
+  files.limit_space(1ULL << 40);
+  auto const taken = append(block(40, 1000));
+
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().fault, Fault::busy);
+  ASSERT_TRUE(taken);
+  EXPECT_EQ(taken->first.batch, 2U);
+  reopen();
+  EXPECT_EQ(read_all(1).size(), 2U);
+}
+
+TEST_F(DamageTest, a_failed_sync_is_fatal_and_nothing_is_answered_as_stored) {
+  open();
+  ASSERT_TRUE(append(block(1)));
+  // A commit of one page: its frames are written, then synced.
+  std::optional<Result<Appended>> answer;
+  for (std::uint64_t ahead = 0; fatal_lines.empty() && ahead < 10; ++ahead) {
+    files.fail_at(files.operations() + ahead);
+    answer = append(block(1));
+  }
+
+  EXPECT_EQ(fatal_lines.size(), 1U);
+  EXPECT_THAT(fatal_lines.at(0), HasSubstr("log-00000000000000000001.db-wal"));
+  EXPECT_FALSE(*answer);
+}
+
+}  // namespace
+}  // namespace millrace::store
