@@ -84,7 +84,7 @@ std::unexpected<Error> refusal(simdjson::error_code code) {
 
 }  // namespace
 
-Result<void> Document::read(std::string_view text, Limits limits) {
+Result<void> Document::read_any_depth(std::string_view text, Limits limits) {
   text_ = {};
   tokens_ = 0;
   if (text.size() > limits.bytes)
@@ -108,9 +108,10 @@ Result<void> Document::read(std::string_view text, Limits limits) {
   } else if (code != simdjson::SUCCESS) {
     return refusal(code);
   }
-  if (auto const at = lone_surrogate(text); at != text.npos)
+  has_escapes_ = std::memchr(text.data(), '\\', text.size()) != nullptr;
+  if (auto const at = has_escapes_ ? lone_surrogate(text) : text.npos; at != text.npos)
     return fail(Fault::invalid, fmt::format("has half a surrogate pair at byte {}", at));
-  return check_depth(limits.depth);
+  return {};
 }
 
 // simdjson refuses numbers that no 64-bit type holds, which are valid all the same. Each is replaced, in a copy with the same
@@ -135,7 +136,8 @@ Result<void> Document::with_large_numbers(std::string_view text, Limits) {
   return {};
 }
 
-Result<void> Document::check_depth(std::size_t limit) const {
+Result<void> Document::read(std::string_view text, Limits limits) {
+  if (auto good = read_any_depth(text, limits); !good) return good;
   std::size_t depth = 0, deepest = 0;
   for (std::uint32_t i = 0; i < tokens_; ++i) {
     char const folded = static_cast<char>(at(i) | 0x20);
@@ -143,7 +145,8 @@ Result<void> Document::check_depth(std::size_t limit) const {
     depth -= folded == '}' ? 1U : 0U;
     deepest = std::max(deepest, depth);
   }
-  if (deepest > limit) return fail(Fault::invalid, fmt::format("is nested deeper than {}", limit));
+  if (deepest > limits.depth)
+    return fail(Fault::invalid, fmt::format("is nested deeper than {}", limits.depth));
   return {};
 }
 

@@ -3,6 +3,7 @@
 #include <simdjson.h>
 
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -15,11 +16,26 @@ namespace millrace::json {
 // null); its second proves the text valid. Walking the places again gives raw slices at a fraction of a second parse.
 class Document {
  public:
-  // Fails with: invalid.
+  // Validates all of it. Fails with: invalid.
   Result<void> read(std::string_view text, Limits limits);
+  // The same but for the depth, which the caller counts while it walks. Fails with: invalid.
+  Result<void> read_any_depth(std::string_view text, Limits limits);
 
   std::string_view text() const { return text_; }
   std::uint32_t tokens() const { return tokens_; }
+  // False: no string in the text has an escape, so that each stands for its own bytes.
+  bool has_escapes() const { return has_escapes_; }
+  // The string at `token` is `wanted`, byte for byte. (Its closing quote is part of the comparison.)
+  bool is_plain(std::uint32_t token, std::string_view wanted) const {
+    std::size_t const begin = places_[token] + 1;
+    return text_.size() - begin > wanted.size() && text_[begin + wanted.size()] == '"' &&
+           std::memcmp(text_.data() + begin, wanted.data(), wanted.size()) == 0;
+  }
+  // The first byte of the string at `token` is `a` or `b`.
+  bool may_be(std::uint32_t token, char a, char b) const {
+    char const first = text_[places_[token] + 1];
+    return first == a || first == b;
+  }
   char at(std::uint32_t token) const { return text_[places_[token]]; }
   // The token after the value that begins at `token`.
   std::uint32_t after(std::uint32_t token) const {
@@ -47,13 +63,13 @@ class Document {
   static bool is_open(char c) { return c == '{' || c == '['; }
   static bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
   Result<void> with_large_numbers(std::string_view text, Limits limits);
-  Result<void> check_depth(std::size_t limit) const;
 
   simdjson::dom::parser parser_;
   std::string_view text_;
   std::string copy_;
   std::uint32_t const* places_ = nullptr;
   std::uint32_t tokens_ = 0;
+  bool has_escapes_ = false;
 };
 
 }  // namespace millrace::json

@@ -57,9 +57,10 @@ class Parser {
   // Only looks whether the text is valid. Fails with: invalid.
   Result<void> validate(std::string_view json, Limits limits = {});
 
+  struct State;
+
  private:
   friend Result<Envelope> split_event(std::string_view json, Parser& parser);
-  struct State;
   std::unique_ptr<State> state_;
 };
 
