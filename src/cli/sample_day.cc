@@ -216,7 +216,8 @@ void add_course(Scene& scene, Dice& dice) {
 Scene scene_of(SampleEvent const& event, Dice& dice, std::string_view account, WallTime now) {
   Scene scene;
   scene["host"] = host;
-  scene["root_uuid"] = account;
+  auto const text = quoted(account);
+  scene["root_uuid"] = text.substr(1, text.size() - 2);
   scene["account"] = global(1);
   scene["account_number"] = local(2 + dice.below(4));
   scene["account_name"] = "Faculty of Useful Things";
@@ -323,7 +324,8 @@ void add_context(Fields& out, SampleEvent const& event, Scene const& scene) {
   out.add("context_role", event.where == Where::group ? "GroupMembership" : of("role"));
 }
 
-std::string attributes_of(SampleEvent const& event, Scene const& scene, Dice& dice, WallTime now) {
+std::string attributes_of(SampleEvent const& event, Scene const& scene, Dice& dice,
+                          std::string_view account, WallTime now) {
   auto const of = [&scene](std::string_view name) -> std::string const& {
     return scene.find(name)->second;
   };
@@ -332,7 +334,7 @@ std::string attributes_of(SampleEvent const& event, Scene const& scene, Dice& di
   out.add("event_time", iso_ms(now));
   out.add("producer", "canvas");
   out.add("root_account_id", of("account"));
-  out.add("root_account_uuid", of("root_uuid"));
+  out.add("root_account_uuid", account);
   out.add("root_account_lti_guid", fmt::format("{}.{}", guid_of("account", 1), host));
   if (event.who == Who::job) {
     out.add("job_id", fmt::format("10200{:012}", dice.below(1'000'000'000)));
@@ -388,7 +390,7 @@ std::vector<std::string> sample_day(std::uint64_t seed, std::size_t count, std::
         until - day + day / static_cast<std::int64_t>(count) * static_cast<std::int64_t>(i + 1);
     auto const& event = chosen(i, all, weights, dice);
     auto const scene = scene_of(event, dice, account, now);
-    auto attributes = attributes_of(event, scene, dice, now);
+    auto attributes = attributes_of(event, scene, dice, account, now);
     out.push_back(
         fmt::format(R"({{"attributes":{},"body":{}}})", attributes, filled(event.body, scene)));
   }

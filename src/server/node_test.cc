@@ -1,0 +1,191 @@
+#include "server/node.h"
+
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+
+#include <boost/asio/io_context.hpp>
+#include <cstdlib>
+#include <filesystem>
+
+#include "server/loops.h"
+
+namespace millrace::server {
+namespace {
+
+using ::testing::HasSubstr;
+
+// A whole node on loopback, with real threads, files and sockets.
+class NodeTest : public ::testing::Test {
+ protected:
+  NodeTest() {
+    char name[] = "/tmp/millrace-node-XXXXXX";
+    folder_ = ::mkdtemp(name);
+    loops_ = std::make_unique<Loops>(2, 0);
+  }
+  ~NodeTest() override {
+    stop();
+    loops_->stop();
+    client_.reset();
+    loops_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
+  // Runs the task to its end on this thread.
+  template <class T>
+  T finish(io::Task<T> task) {
+    std::optional<T> result;
+    io::TaskScope scope(context_.get_executor());
+    scope.start(keep(std::move(task), result));
+    context_.restart();
+    while (scope.running() > 0) context_.run_one();
+    return std::move(*result);
+  }
+  template <class T>
+  static io::Task<void> keep(io::Task<T> task, std::optional<T>& into) {
+    into.emplace(co_await std::move(task));
+  }
+
+  NodeSettings settings() const {
+    NodeSettings settings;
+    settings.store.folder = folder_ + "/data";
+    settings.store.reserve_bytes = 0;
+    settings.listen = *io::parse_endpoint("127.0.0.1:0");
+    settings.allow = {"127.0.0.0/8"};
+    return settings;
+  }
+  NodeParts parts() {
+    return {.loop = context_.get_executor(),
+            .loops = loops_->executors(),
+            .files = files_,
+            .network = network_,
+            .clock = clock_,
+            .random = random_,
+            .log = *log_};
+  }
+  Result<void> start() {
+    auto started = finish(Node::start(parts(), settings()));
+    if (!started) return pass(started);
+    node_ = std::move(*started);
+    return {};
+  }
+  void stop() {
+    if (!node_) return;
+    auto const stopped = finish(node_->stop());
+    EXPECT_TRUE(stopped) << stopped.error().what;
+    loops_->stop();  // a node goes when its threads have ended
+    node_.reset();
+    loops_ = std::make_unique<Loops>(2, 0);
+  }
+
+  http::Answer ask(std::string_view method, std::string const& target, std::string const& head = {},
+                   std::string const& body = {}) {
+    if (!client_)
+      client_ = *http::make_client(context_.get_executor(), network_, clock_, guard_, {});
+    auto const url = http::parse_url("http://" + io::text_of(node_->local()) + target);
+    http::Ask wanted;
+    wanted.method = method;
+    wanted.url = &*url;
+    wanted.head = head;
+    wanted.body = body;
+    return finish(client_->ask(wanted));
+  }
+  std::string bearer() {
+    auto const token =
+        static_cast<io::Files&>(files_).read_all(folder_ + "/data/admin.token", 1000);
+    return "Authorization: Bearer " + token->substr(0, token->size() - 1) + "\r\n";
+  }
+
+  std::string folder_;
+  io::DiskFiles files_;
+  io::SystemNetwork network_;
+  io::SystemClock clock_;
+  io::SystemRandom random_;
+  std::unique_ptr<Log> log_ = silent_log();
+  http::Guard guard_ = *http::Guard::make({"127.0.0.0/8"});
+  boost::asio::io_context context_{1};
+  std::unique_ptr<Loops> loops_;
+  std::unique_ptr<http::Client> client_;
+  std::unique_ptr<Node> node_;
+};
+
+TEST_F(NodeTest, makes_its_secrets_for_its_owner_only_at_the_first_start) {
+  ASSERT_TRUE(start());
+
+  for (auto const* const name : {"/data/master.key", "/data/admin.token"}) {
+    struct stat status{};
+    ASSERT_EQ(::stat((folder_ + name).c_str(), &status), 0) << name;
+    EXPECT_EQ(status.st_mode & 0777U, 0600U) << name;
+  }
+  EXPECT_EQ(ask("GET", "/healthz").status, 200);
+  EXPECT_EQ(ask("GET", "/readyz").status, 200);
+  EXPECT_EQ(ask("GET", "/api/v1/data_streams").status, 401);
+  EXPECT_EQ(ask("GET", "/api/v1/data_streams", bearer()).status, 200);
+}
+
+TEST_F(NodeTest, keeps_keys_token_and_events_over_a_restart) {
+  ASSERT_TRUE(start());
+  auto const keys = ask("GET", "/jwks").body;
+  auto const head = bearer();
+  auto const event =
+      R"({"metadata":{"event_name":"course_created","root_account_uuid":"school"},"body":{}})";
+  auto const stored =
+      ask("POST", "/api/v1/events", head + "Content-Type: application/json\r\n", event);
+  EXPECT_EQ(stored.status, 200) << stored.body;
+  EXPECT_EQ(node_->metrics().accepted_events(), 1U);
+  stop();
+
+  ASSERT_TRUE(start());
+
+  EXPECT_EQ(ask("GET", "/jwks").body, keys);
+  EXPECT_EQ(bearer(), head);
+  EXPECT_EQ(ask("GET", "/api/v1/data_streams", head).status, 200);
+}
+
+TEST_F(NodeTest, refuses_to_start_without_the_master_key) {
+  ASSERT_TRUE(start());
+  stop();
+  std::filesystem::remove(folder_ + "/data/master.key");
+
+  auto const started = start();
+
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().fault, Fault::missing);
+  EXPECT_THAT(started.error().what, HasSubstr("master.key"));
+}
+
+TEST_F(NodeTest, refuses_a_folder_that_another_node_has) {
+  ASSERT_TRUE(start());
+
+  auto const second = finish(Node::start(parts(), settings()));
+
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().fault, Fault::conflict);
+}
+
+TEST_F(NodeTest, refuses_an_address_that_is_taken) {
+  ASSERT_TRUE(start());
+  auto other = settings();
+  other.store.folder += "2";
+  other.listen = node_->local();
+
+  auto const second = finish(Node::start(parts(), other));
+
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().fault, Fault::conflict);
+}
+
+TEST_F(NodeTest, routes_kinesis_by_its_header_and_by_its_path) {
+  ASSERT_TRUE(start());
+
+  for (auto const& answer : {ask("POST", "/",
+                                 "X-Amz-Target: Kinesis_20131202.PutRecords\r\nContent-Type: "
+                                 "application/x-amz-json-1.1\r\n",
+                                 "{}"),
+                             ask("POST", "/", "", "{}")}) {
+    EXPECT_GE(answer.status, 400);
+    EXPECT_THAT(answer.body, HasSubstr("__type"));
+  }
+}
+
+}  // namespace
+}  // namespace millrace::server
