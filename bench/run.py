@@ -60,7 +60,7 @@ class SinkProgram:
 
 def server(folder, *flags, core=0, environment=None, wrap=None):
     return Server(folder / "data", *flags, wrap=pinned(core) if wrap is None else wrap,
-                  environment=dict(environment or {}, MILLRACE_SERVE_LOOPS="1")).wait_ready()
+                  environment=dict(environment or {}, MILLRACE_SERVER_LOOPS="1")).wait_ready()
 
 
 def producer_token(millrace):

@@ -11,7 +11,7 @@ def run(folder):
     if mounted.returncode != 0:
         skip("mounting a small disk needs root")
     atexit.register(lambda: subprocess.run(["umount", "-l", str(disk)], check=False, capture_output=True))
-    server = Server(disk / "data", environment={"MILLRACE_STORE_WATERMARK": "16MiB", "MILLRACE_STORE_RESERVE": "8MiB", "MILLRACE_INGEST_HOLD": "200ms"}).wait_ready()
+    server = Server(disk / "data", environment={"MILLRACE_STORE_LEAST_FREE_BYTES": "16MiB", "MILLRACE_STORE_RESERVE_BYTES": "8MiB", "MILLRACE_INGEST_HOLD": "200ms"}).wait_ready()
     sink = Sink(keep_bodies=False)
     stream = server.add_stream(sink.url)
     token = server.call("POST", "/api/v1/tokens", {"name": "sis", "role": "producer", "accounts": [ACCOUNT]}, expect=201)[1]["token"]
