@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -81,6 +83,16 @@ int main(int argc, char** argv) {
     runs.emplace_back(sub, command.add(*sub));
   }
 
+  if (argc == 1) {
+    fmt::print(stderr, "{}", app.help());
+    return static_cast<int>(Exit::usage);
+  }
+  std::string const first = argv[1];
+  if (!first.starts_with('-') &&
+      std::ranges::none_of(runs, [&](auto const& run) { return run.first->get_name() == first; })) {
+    complain(fmt::format("{}: there is no such command (see `millrace --help`)", first));
+    return static_cast<int>(Exit::usage);
+  }
   try {
     app.parse(argc, argv);
   } catch (CLI::CallForHelp const& asked) {

@@ -131,6 +131,8 @@ TEST_F(NodeTest, keeps_keys_token_and_events_over_a_restart) {
   auto const stored =
       ask("POST", "/api/v1/events", head + "Content-Type: application/json\r\n", event);
   EXPECT_EQ(stored.status, 200) << stored.body;
+  while (node_->metrics().accepted_events() == 0)
+    context_.run_one();  // told on this loop, a moment after
   EXPECT_EQ(node_->metrics().accepted_events(), 1U);
   stop();
 
@@ -177,14 +179,10 @@ TEST_F(NodeTest, refuses_an_address_that_is_taken) {
 TEST_F(NodeTest, routes_kinesis_by_its_header_and_by_its_path) {
   ASSERT_TRUE(start());
 
-  for (auto const& answer : {ask("POST", "/",
-                                 "X-Amz-Target: Kinesis_20131202.PutRecords\r\nContent-Type: "
-                                 "application/x-amz-json-1.1\r\n",
-                                 "{}"),
-                             ask("POST", "/", "", "{}")}) {
-    EXPECT_GE(answer.status, 400);
-    EXPECT_THAT(answer.body, HasSubstr("__type"));
-  }
+  auto const head =
+      "X-Amz-Target: Kinesis_20131202.PutRecords\r\nContent-Type: application/x-amz-json-1.1\r\n";
+  EXPECT_THAT(ask("POST", "/", head, "{}").body, HasSubstr("__type"));
+  EXPECT_THAT(ask("POST", "/", "", "{}").body, HasSubstr("UnknownOperationException"));
 }
 
 }  // namespace
