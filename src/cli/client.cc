@@ -12,6 +12,7 @@
 #include "http/guard.h"
 #include "io/files.h"
 #include "json/reader.h"
+#include "json/write.h"
 
 namespace millrace::cli {
 namespace {
@@ -94,6 +95,8 @@ std::string problem_text(int status, std::string_view body) {
         errors != nullptr && errors->is_array()) {
       for (auto const& error : errors->get_array()) {
         if (!error.is_object()) continue;
+        // The detail of a single fault is that fault.
+        if (text.contains(json::text_at(error.get_object(), "message").value_or("\n"))) continue;
         if (!text.empty()) text += "; ";
         text += fmt::format("{}: {}", json::text_at(error.get_object(), "field").value_or(""),
                             json::text_at(error.get_object(), "message").value_or(""));
@@ -256,9 +259,26 @@ std::string percent(std::string_view text) {
   return out;
 }
 
-void print_json(boost::json::value const& value) {
-  fmt::print("{}\n", boost::json::serialize(value));
+std::string json_text(boost::json::value const& value) {
+  if (auto const* number = value.if_double()) return fmt::format("{}", *number);  // not 1.5E0
+  if (auto const* list = value.if_array()) {
+    std::string text = "[";
+    for (auto const& item : *list) text += (text.size() > 1 ? "," : "") + json_text(item);
+    return text + ']';
+  }
+  if (auto const* object = value.if_object()) {
+    std::string text = "{";
+    for (auto const& member : *object) {
+      if (text.size() > 1) text += ',';
+      json::append_string(text, std::string_view(member.key()));
+      text += ':' + json_text(member.value());
+    }
+    return text + '}';
+  }
+  return boost::json::serialize(value);
 }
+
+void print_json(boost::json::value const& value) { fmt::print("{}\n", json_text(value)); }
 
 std::string harmless(std::string_view text) {
   std::string out;
@@ -291,7 +311,7 @@ std::string shown(boost::json::value const* value) {
     return joined;
   }
   if (auto const* flag = value->if_bool()) return *flag ? "yes" : "no";
-  return harmless(boost::json::serialize(*value));
+  return harmless(json_text(*value));
 }
 
 std::string shown(boost::json::object const& object, std::string_view key) {

@@ -78,7 +78,8 @@ struct Choice {
   std::function<Exit()> run;
 };
 
-// Prints one JSON value and a line end.
+// A value as JSON text, numbers as people write them; and printed, with a line end.
+std::string json_text(boost::json::value const& value);
 void print_json(boost::json::value const& value);
 // As a person reads it in a table or a list: text bare, null as "", arrays joined by commas.
 std::string shown(boost::json::value const* value);

@@ -41,7 +41,9 @@ struct StreamFlags {  // of `add` and `edit`
         ->required(required);
     app.add_option("--format", format, "Form of the events: canvas (default) or caliper")
         ->check(CLI::IsMember({"canvas", "caliper"}));
-    app.add_flag("--sign,!--no-sign", sign, "Send signed JWTs (RS256), or plain JSON");
+    // Not a flag of the optional itself: CLI11 would set it to false where it is not given.
+    app.add_flag_callback("--sign", [this] { sign = true; }, "Send signed JWTs (RS256)");
+    app.add_flag_callback("--no-sign", [this] { sign = false; }, "Send plain JSON");
     app.add_option("--signed-body", signed_body,
                    "How a JWT is sent: raw (default), quoted (as hosted Canvas does), jwt (as "
                    "application/jwt)")
