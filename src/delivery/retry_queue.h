@@ -16,7 +16,7 @@ namespace millrace::delivery {
 struct RetryRow {
   SteadyTime due{};  // a clock that is set does not move it
   store::Position at;
-  EventId event;
+  EventId event{};
   std::int64_t due_ms = 0;          // Unix time, for the store
   std::int64_t first_tried_ms = 0;  // Unix time
   std::array<char, 8> payload_hash{};
