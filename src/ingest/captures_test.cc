@@ -61,7 +61,8 @@ http::ServerRequest request_of(fs::path const& file) {
 
 WallTime time_of(http::ServerRequest const& request) {
   auto const stamp = std::string(request.header("X-Amz-Date").value_or(""));  // 20261121T192330Z
-  return *parse_time(fmt::format("{}-{}-{}T{}:{}:{}Z", stamp.substr(0, 4), stamp.substr(4, 2), stamp.substr(6, 2), stamp.substr(9, 2), stamp.substr(11, 2),
+  return *parse_time(fmt::format("{}-{}-{}T{}:{}:{}Z", stamp.substr(0, 4), stamp.substr(4, 2),
+                                 stamp.substr(6, 2), stamp.substr(9, 2), stamp.substr(11, 2),
                                  stamp.substr(13, 2)));
 }
 
@@ -70,7 +71,9 @@ struct Door {
     credentials.add_key({"*"});
     ingest = Ingest::make({store, credentials, sim.clock(), sim.log()}, std::move(settings));
   }
-  http::ServerResponse call(http::ServerRequest request) { return sim.run(ingest->kinesis(std::move(request))); }
+  http::ServerResponse call(http::ServerRequest request) {
+    return sim.run(ingest->kinesis(std::move(request)));
+  }
 
   testing::Sim sim;
   testing::MemoryStore store{sim.clock()};
@@ -90,7 +93,8 @@ TEST(CapturesTest, every_signed_request_of_a_real_client_is_accepted) {
   if (!fs::exists(captures)) GTEST_SKIP() << "no recordings beside the checkout";
   std::size_t tried = 0;
   for (std::string_view const folder :
-       {"ruby-aws-sdk-kinesis-1.70.0__kinesalite", "ruby-aws-sdk-v1-1.67.0__kinesalite", "ruby-errors", "boto3-1.43.11__kinesalite", "awscli-2.9.19__kinesalite"}) {
+       {"ruby-aws-sdk-kinesis-1.70.0__kinesalite", "ruby-aws-sdk-v1-1.67.0__kinesalite",
+        "ruby-errors", "boto3-1.43.11__kinesalite", "awscli-2.9.19__kinesalite"}) {
     for (auto const& file : requests_in(folder)) {
       SCOPED_TRACE(file.filename().string());
       Door door({});
@@ -105,8 +109,10 @@ TEST(CapturesTest, every_signed_request_of_a_real_client_is_accepted) {
         EXPECT_THAT(answer.body, HasSubstr("ResourceNotFoundException"));
       }
       auto records = std::string::size_type{0};
-      for (std::size_t at = 0; (at = request.body.find("\"Data\"", at)) != std::string::npos; ++at) ++records;
-      if (!names_no_such_stream) EXPECT_EQ(door.store.payloads().size() + door.store.letters().size(), records);
+      for (std::size_t at = 0; (at = request.body.find("\"Data\"", at)) != std::string::npos; ++at)
+        ++records;
+      if (!names_no_such_stream)
+        EXPECT_EQ(door.store.payloads().size() + door.store.letters().size(), records);
       ++tried;
     }
   }
@@ -120,14 +126,17 @@ TEST(CapturesTest, malformed_requests_are_answered_byte_for_byte_as_recorded) {
     SCOPED_TRACE(file.filename().string());
     auto const name = file.filename().string();
     // Their signatures are zeros: what is wrong with the signature itself is told with checking, the rest without.
-    Door door({.any_signature = !(name.starts_with("01") || name.starts_with("02") || name.starts_with("03"))});
+    Door door({.any_signature =
+                   !(name.starts_with("01") || name.starts_with("02") || name.starts_with("03"))});
     auto const request = request_of(file);
-    auto const recorded = message_of(file.string().substr(0, file.string().size() - 8) + ".res.bin");
+    auto const recorded =
+        message_of(file.string().substr(0, file.string().size() - 8) + ".res.bin");
 
     auto const answer = door.call(request);
 
     EXPECT_EQ(std::to_string(answer.status), recorded.first_line.substr(9, 3));
-    EXPECT_EQ(http::find_header(answer.headers, "Content-Type"), http::find_header(recorded.headers, "Content-Type"));
+    EXPECT_EQ(http::find_header(answer.headers, "Content-Type"),
+              http::find_header(recorded.headers, "Content-Type"));
     if (answer.status == 200 && !answer.body.empty()) {  // its sequence numbers are its own
       EXPECT_THAT(answer.body, HasSubstr(R"({"FailedRecordCount":0,"Records":[{)"));
     } else {

@@ -21,8 +21,12 @@ class EventsTest : public ::testing::Test {
  protected:
   EventsTest() { credentials.add_token("secret", model::Role::producer, {"acc-1"}); }
 
-  http::ServerResponse call(http::ServerRequest request) { return sim.run(ingest->events(std::move(request))); }
-  http::ServerResponse post(std::string body, std::string_view type = "application/json") { return call(events_request(std::move(body), "secret", type)); }
+  http::ServerResponse call(http::ServerRequest request) {
+    return sim.run(ingest->events(std::move(request)));
+  }
+  http::ServerResponse post(std::string body, std::string_view type = "application/json") {
+    return call(events_request(std::move(body), "secret", type));
+  }
 
   testing::Sim sim;
   testing::MemoryStore store{sim.clock()};
@@ -31,35 +35,47 @@ class EventsTest : public ::testing::Test {
 };
 
 std::string event(std::string_view name, std::string_view account = "acc-1") {
-  return fmt::format(R"({{"metadata":{{"event_name":"{}","root_account_uuid":"{}"}},"body":{{ "n":1}}}})", name, account);
+  return fmt::format(
+      R"({{"metadata":{{"event_name":"{}","root_account_uuid":"{}"}},"body":{{ "n":1}}}})", name,
+      account);
 }
 
 TEST_F(EventsTest, stores_one_event_of_any_layout) {
-  auto const answer = post("\n{\n  \"metadata\": {\"event_name\":\"a\",\"root_account_uuid\":\"acc-1\"},\n  \"body\": {\n\"x\":1}\n}\n");
+  auto const answer = post(
+      "\n{\n  \"metadata\": {\"event_name\":\"a\",\"root_account_uuid\":\"acc-1\"},\n  \"body\": "
+      "{\n\"x\":1}\n}\n");
 
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.body, R"({"accepted":1,"rejected":[]})");
-  EXPECT_THAT(store.payloads(), ElementsAre("{\"metadata\":{\"event_name\":\"a\",\"root_account_uuid\":\"acc-1\"},\"body\":{\n\"x\":1}}"));
+  EXPECT_THAT(store.payloads(), ElementsAre("{\"metadata\":{\"event_name\":\"a\",\"root_account_"
+                                            "uuid\":\"acc-1\"},\"body\":{\n\"x\":1}}"));
 }
 
 TEST_F(EventsTest, stores_arrays_and_lines) {
-  EXPECT_EQ(post("[" + event("a") + " , " + canvas_event("b") + "]").body, R"({"accepted":2,"rejected":[]})");
-  EXPECT_EQ(post(event("c") + "\n\n" + event("d") + "\r\n", "application/x-ndjson").body, R"({"accepted":2,"rejected":[]})");
+  EXPECT_EQ(post("[" + event("a") + " , " + canvas_event("b") + "]").body,
+            R"({"accepted":2,"rejected":[]})");
+  EXPECT_EQ(post(event("c") + "\n\n" + event("d") + "\r\n", "application/x-ndjson").body,
+            R"({"accepted":2,"rejected":[]})");
   EXPECT_EQ(post(event("e") + "\n" + event("f")).body, R"({"accepted":2,"rejected":[]})");
   EXPECT_EQ(post("[]").body, R"({"accepted":0,"rejected":[]})");
 
-  EXPECT_THAT(store.payloads(), ElementsAre(HasSubstr(R"("a")"), HasSubstr(R"("b")"), HasSubstr(R"("c")"), HasSubstr(R"("d")"), HasSubstr(R"("e")"),
-                                            HasSubstr(R"("f")")));
+  EXPECT_THAT(store.payloads(),
+              ElementsAre(HasSubstr(R"("a")"), HasSubstr(R"("b")"), HasSubstr(R"("c")"),
+                          HasSubstr(R"("d")"), HasSubstr(R"("e")"), HasSubstr(R"("f")")));
   EXPECT_EQ(store.payloads()[0], event("a"));
 }
 
 TEST_F(EventsTest, tells_each_refused_event_by_its_index_and_reason) {
-  auto const answer = post(event("a") + "\n{\"broken\n" + event("b", "acc-2") + "\n" + R"({"metadata":{"event_name":"x"},"body":{}})" + "\n" + event("c"),
+  auto const answer = post(event("a") + "\n{\"broken\n" + event("b", "acc-2") + "\n" +
+                               R"({"metadata":{"event_name":"x"},"body":{}})" + "\n" + event("c"),
                            "application/x-ndjson");
 
   EXPECT_EQ(answer.status, 200);
-  EXPECT_THAT(answer.body, AllOf(HasSubstr(R"({"accepted":2,"rejected":[{"index":1,"error":")"), HasSubstr(R"({"index":2,"error":"event: account not allowed for this token: acc-2"})"),
-                                 HasSubstr(R"({"index":3,"error":"event: names no account)")));
+  EXPECT_THAT(
+      answer.body,
+      AllOf(HasSubstr(R"({"accepted":2,"rejected":[{"index":1,"error":")"),
+            HasSubstr(R"({"index":2,"error":"event: account not allowed for this token: acc-2"})"),
+            HasSubstr(R"({"index":3,"error":"event: names no account)")));
   EXPECT_THAT(store.payloads(), SizeIs(2));
   EXPECT_THAT(store.letters(), SizeIs(0));
   EXPECT_EQ(ingest->rejected().invalid.value(), 1U);
@@ -68,10 +84,12 @@ TEST_F(EventsTest, tells_each_refused_event_by_its_index_and_reason) {
 }
 
 TEST_F(EventsTest, refuses_keys_that_are_not_the_producers_to_set) {
-  auto const answer = post(R"([{"metadata":{"event_name":"a","root_account_uuid":"acc-1"},"body":{},"iss":"me"},)"
-                           R"({"metadata":{"event_name":"a","root_account_uuid":"acc-2","root_account_uuid":"acc-1"},"body":{}}])");
+  auto const answer = post(
+      R"([{"metadata":{"event_name":"a","root_account_uuid":"acc-1"},"body":{},"iss":"me"},)"
+      R"({"metadata":{"event_name":"a","root_account_uuid":"acc-2","root_account_uuid":"acc-1"},"body":{}}])");
 
-  EXPECT_THAT(answer.body, AllOf(HasSubstr(R"("accepted":0)"), HasSubstr(R"("index":0)"), HasSubstr(R"("index":1)")));
+  EXPECT_THAT(answer.body, AllOf(HasSubstr(R"("accepted":0)"), HasSubstr(R"("index":0)"),
+                                 HasSubstr(R"("index":1)")));
   EXPECT_EQ(store.appends(), 0U);
 }
 
@@ -83,7 +101,9 @@ TEST_F(EventsTest, keeps_long_reasons_short) {
 }
 
 TEST_F(EventsTest, refuses_an_event_over_its_limit) {
-  auto const answer = post(R"({"metadata":{"event_name":"a","root_account_uuid":"acc-1"},"body":{"x":")" + std::string(1024 * 1024, 'x') + R"("}})");
+  auto const answer =
+      post(R"({"metadata":{"event_name":"a","root_account_uuid":"acc-1"},"body":{"x":")" +
+           std::string(1024 * 1024, 'x') + R"("}})");
 
   EXPECT_THAT(answer.body, HasSubstr("more than the 1048576"));
   EXPECT_EQ(ingest->rejected().too_large.value(), 1U);
@@ -97,8 +117,9 @@ TEST_F(EventsTest, refuses_a_body_that_cannot_be_taken_apart_as_a_whole) {
   EXPECT_EQ(post("7").status, 400);
   auto const answer = post("nonsense");
   EXPECT_EQ(*http::find_header(answer.headers, "content-type"), "application/problem+json");
-  EXPECT_EQ(answer.body,
-            R"({"type":"about:blank","title":"Bad Request","status":400,"detail":"The body is neither an event, nor an array of them, nor one on each line."})");
+  EXPECT_EQ(
+      answer.body,
+      R"({"type":"about:blank","title":"Bad Request","status":400,"detail":"The body is neither an event, nor an array of them, nor one on each line."})");
   EXPECT_EQ(store.appends(), 0U);
 }
 
@@ -210,7 +231,8 @@ TEST_F(EventsTest, holds_for_a_moment_when_the_store_is_busy_then_says_when_to_c
   EXPECT_EQ(ingest->rejected().busy.value(), 2U);
 
   store.busy_appends(0);
-  EXPECT_EQ(call(keyed(event("b") + "\n" + event("c"), "k")).body, R"({"accepted":2,"rejected":[]})");
+  EXPECT_EQ(call(keyed(event("b") + "\n" + event("c"), "k")).body,
+            R"({"accepted":2,"rejected":[]})");
   EXPECT_THAT(store.payloads(), SizeIs(3));
 }
 

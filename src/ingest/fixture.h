@@ -31,7 +31,8 @@ struct FakeCredentials final : model::Credentials {
     return at == keys.end() ? std::nullopt : std::optional(at->second);
   }
   void add_key(std::vector<std::string> accounts, model::Role role = model::Role::producer) {
-    keys[std::string(key_id)] = {std::string(key_id), std::string(secret), {"key-1", "canvas", role, std::move(accounts)}};
+    keys[std::string(key_id)] = {
+        std::string(key_id), std::string(secret), {"key-1", "canvas", role, std::move(accounts)}};
   }
   void add_token(std::string bearer, model::Role role, std::vector<std::string> accounts) {
     auto id = "token-" + bearer;
@@ -39,14 +40,18 @@ struct FakeCredentials final : model::Credentials {
   }
 };
 
-inline std::string canvas_event(std::string_view name, std::string_view account = "acc-1", std::string_view body = R"({"n":1})") {
-  return fmt::format(R"({{"attributes":{{"event_name":"{}","root_account_uuid":"{}"}},"body":{}}})", name, account, body);
+inline std::string canvas_event(std::string_view name, std::string_view account = "acc-1",
+                                std::string_view body = R"({"n":1})") {
+  return fmt::format(R"({{"attributes":{{"event_name":"{}","root_account_uuid":"{}"}},"body":{}}})",
+                     name, account, body);
 }
 
-inline std::string put_records(std::vector<std::string> const& records, std::string_view stream = "live-events") {
+inline std::string put_records(std::vector<std::string> const& records,
+                               std::string_view stream = "live-events") {
   std::string body = fmt::format(R"({{"StreamName":"{}","Records":[)", stream);
   for (std::size_t i = 0; i < records.size(); ++i)
-    body += fmt::format(R"({}{{"Data":"{}","PartitionKey":"{}"}})", i == 0 ? "" : ",", base64(records[i]), i);
+    body += fmt::format(R"({}{{"Data":"{}","PartitionKey":"{}"}})", i == 0 ? "" : ",",
+                        base64(records[i]), i);
   return body + "]}";
 }
 
@@ -62,18 +67,22 @@ inline http::ServerRequest kinesis_request(std::string_view action, std::string 
   return request;
 }
 
-inline void sign(http::ServerRequest& request, WallTime now, std::string_view secret_key = secret, std::string_view service = "kinesis") {
+inline void sign(http::ServerRequest& request, WallTime now, std::string_view secret_key = secret,
+                 std::string_view service = "kinesis") {
   crypto::AwsRequest plain{request.method, request.path, request.query, {}, request.body};
   for (auto const& [name, value] : request.headers) plain.headers.emplace_back(name, value);
-  auto const added = crypto::sign_v4(plain, {std::string(key_id), std::string(secret_key), ""}, "eu-west-1", service, now);
+  auto const added = crypto::sign_v4(plain, {std::string(key_id), std::string(secret_key), ""},
+                                     "eu-west-1", service, now);
   for (auto const& [name, value] : added) request.headers.push_back({name, value});
 }
 
-inline http::ServerRequest events_request(std::string body, std::string_view token = "secret", std::string_view type = "application/json") {
+inline http::ServerRequest events_request(std::string body, std::string_view token = "secret",
+                                          std::string_view type = "application/json") {
   http::ServerRequest request;
   request.method = "POST";
   request.target = request.path = "/api/v1/events";
-  request.headers = {{"Authorization", fmt::format("Bearer {}", token)}, {"Content-Type", std::string(type)}};
+  request.headers = {{"Authorization", fmt::format("Bearer {}", token)},
+                     {"Content-Type", std::string(type)}};
   request.body = std::move(body);
   return request;
 }

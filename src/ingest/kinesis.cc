@@ -106,16 +106,36 @@ std::string arn_of(std::string_view region, std::string_view stream) {
   return fmt::format("arn:aws:kinesis:{}:{}:stream/{}", region, account_id, stream);
 }
 
-void append_sequence_number(std::string& out, Position at, std::uint32_t record) {
-  fmt::format_to(std::back_inserter(out), "49{:030}{:010}{:014}", at.batch, at.index, record);
+constexpr std::size_t batch_digits = 30, index_digits = 10, record_digits = 14;
+
+// Writes `value` into `digits` places that end before `end`, with leading zeros.
+void write_digits(char* end, std::size_t digits, std::uint64_t value) {
+  for (; digits != 0; --digits, value /= 10) *--end = static_cast<char>('0' + value % 10);
 }
+
+// One stored record's part of an answer. All are alike but for some digits: those are written over, the rest is copied.
+class StoredEntry {
+ public:
+  explicit StoredEntry(std::uint64_t batch)
+      : text_(fmt::format(R"({{"SequenceNumber":"{}","ShardId":"{}"}})",
+                          sequence_number({batch, 0}, 0), shard_id)) {}
+  std::string_view at(std::uint32_t index, std::uint32_t record) {
+    auto* const end = text_.data() + before.size() + 2 + batch_digits + index_digits;
+    write_digits(end, index_digits, index);
+    write_digits(end + record_digits, record_digits, record);
+    return text_;
+  }
+
+ private:
+  static constexpr std::string_view before = R"({"SequenceNumber":")";
+  std::string text_;
+};
 
 }  // namespace
 
 std::string sequence_number(Position at, std::uint32_t record) {
-  std::string out;
-  append_sequence_number(out, at, record);
-  return out;
+  return fmt::format("49{:0{}}{:0{}}{:0{}}", at.batch, batch_digits, at.index, index_digits, record,
+                     record_digits);
 }
 
 std::optional<Kinesis::Action> Kinesis::action_of(std::string_view target) {
@@ -295,6 +315,7 @@ http::ServerResponse Kinesis::answer_put(Action action, Sorted const& sorted, Po
   auto const failures = (stored.events ? 0 : events) + (stored.letters ? 0 : records - events);
   body.reserve(64 + records * 128);
   fmt::format_to(std::back_inserter(body), R"({{"FailedRecordCount":{},"Records":[)", failures);
+  StoredEntry stored_entry(first.batch);
   auto place = first;
   bool begun = false;  // an event came before
   for (std::size_t i = 0; i < records; ++i) {
@@ -302,9 +323,7 @@ http::ServerResponse Kinesis::answer_put(Action action, Sorted const& sorted, Po
     if (sorted.is_event[i]) place.index += begun ? 1 : 0;
     begun = begun || sorted.is_event[i];
     if (sorted.is_event[i] ? stored.events : stored.letters) {
-      body += R"({"SequenceNumber":")";
-      append_sequence_number(body, place, static_cast<std::uint32_t>(i));
-      body.append(R"(","ShardId":")").append(shard_id).append("\"}");
+      body += stored_entry.at(place.index, static_cast<std::uint32_t>(i));
     } else {
       body += failed;
     }
