@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <map>
+#include <span>
 #include <vector>
 
 #include "formats/caliper_plan.h"
