@@ -1,0 +1,17 @@
+// What each fuzz target does with one input. A broken promise ends the process (check()), so that both libFuzzer and the ordinary
+// test of the corpus see it.
+#pragma once
+#include <string_view>
+
+namespace millrace::fuzz {
+
+void event(std::string_view input);   // the border for events, and the claims that are made of them
+void strict(std::string_view input);  // simdjson and our own checks against Boost.JSON
+void jwt(std::string_view input);     // a token that a receiver gets
+void jwks(std::string_view input);    // a document of keys from outside
+void sigv4(
+    std::string_view
+        input);  // a signed request: METHOD PATH?QUERY, header lines, an empty line, the body
+void data_stream(std::string_view input);  // what a client of the API sends
+
+}  // namespace millrace::fuzz
