@@ -3,9 +3,9 @@
 namespace millrace::cli {
 
 std::vector<Command> client_commands() {
-  return {receive_command(),  emit_command(),         streams_command(),
-          tokens_command(),   access_keys_command(),  keys_command(),
-          attempts_command(), dead_letters_command(), verify_command()};
+  return {receive_command(),     emit_command(),   streams_command(),  tokens_command(),
+          access_keys_command(), keys_command(),   attempts_command(), dead_letters_command(),
+          events_command(),      verify_command(), caliper_command()};
 }
 
 }  // namespace millrace::cli

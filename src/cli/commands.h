@@ -18,6 +18,8 @@ Command access_keys_command();   // access_keys.cc
 Command verify_command();        // verify.cc
 Command emit_command();          // emit.cc
 Command receive_command();       // receive.cc
+Command events_command();        // events.cc
+Command caliper_command();       // caliper.cc
 
 // Those that talk to a server, or stand alone: the list is in client_commands.cc.
 std::vector<Command> client_commands();

@@ -1,0 +1,141 @@
+// `millrace events`: what Canvas sends, from the catalogue that is built in.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/table.h"
+#include "formats/caliper.h"
+#include "json/write.h"
+#include "model/catalog.h"
+
+namespace millrace::cli {
+namespace {
+
+struct Listing {
+  std::string format = "canvas";
+  bool json = false;
+};
+
+std::string const& category_of(model::CatalogEvent const& event, bool caliper) {
+  return caliper ? event.caliper_category : event.category;
+}
+
+Exit list(Listing const& args) {
+  auto const catalog = model::Catalog::load();
+  bool const caliper = args.format == "caliper";
+  Table table({"EVENT", "CATEGORY", "WHAT HAPPENED"});
+  json::Writer items;
+  items.begin_object().key("items").begin_array();
+  for (auto const& event : catalog.events()) {
+    auto const& category = category_of(event, caliper);
+    if (category.empty()) continue;
+    table.row({event.name, category, event.title});
+    items.begin_object()
+        .key("name")
+        .text(event.name)
+        .key("category")
+        .text(category)
+        .key("title")
+        .text(event.title);
+    items.key("documented").flag(event.documented).key("caliper").flag(!event.caliper.empty());
+    items.end_object();
+  }
+  items.end_array().end_object();
+  if (args.json)
+    fmt::print("{}\n", std::move(items).take());
+  else
+    table.print();
+  return Exit::done;
+}
+
+struct Showing {
+  std::string name;
+  bool json = false;
+};
+
+void print_fields(model::CatalogEvent const& event) {
+  if (event.fields.empty()) return;
+  Table table({"FIELD", "TYPE", "MEANING"});
+  for (auto const& field : event.fields)
+    table.row({field.name, field.type + (field.nullable ? " or null" : ""), field.meaning});
+  fmt::print("\n");
+  table.print();
+}
+
+std::string caliper_example(model::Catalog const& catalog, model::CatalogEvent const& event) {
+  if (event.caliper.empty()) return {};
+  auto const renderer = formats::CaliperRenderer::make(catalog);
+  if (!renderer) return {};
+  model::EventBlock block;
+  block.add("account", event.name, event.metadata, event.body);
+  auto const accepted_at = parse_time("2026-10-12T10:00:00.250Z");
+  return renderer->render(event.name, block[0], accepted_at.value_or(WallTime{}), EventId{})
+      .value_or("");
+}
+
+Exit show(Showing const& args) {
+  auto const catalog = model::Catalog::load();
+  auto const* const event = catalog.find(args.name);
+  if (event == nullptr) {
+    complain(fmt::format("{}: is not in the catalogue; `millrace events list` shows what is",
+                         args.name));
+    return Exit::no;
+  }
+  auto const caliper = caliper_example(catalog, *event);
+  if (args.json) {
+    json::Writer out;
+    out.begin_object().key("name").text(event->name).key("title").text(event->title);
+    out.key("category").text(event->category).key("trigger").text(event->trigger);
+    out.key("fields").begin_array();
+    for (auto const& field : event->fields) {
+      out.begin_object().key("name").text(field.name).key("type").text(field.type);
+      out.key("nullable").flag(field.nullable).key("meaning").text(field.meaning).end_object();
+    }
+    out.end_array().key("example").raw(event->example());
+    if (!caliper.empty()) out.key("caliper_example").raw(caliper);
+    fmt::print("{}\n", std::move(out.end_object()).take());
+    return Exit::done;
+  }
+  fmt::print("{} ({}, category {})\n{}\n", event->name, event->title, event->category,
+             event->trigger);
+  if (!event->documented) fmt::print("Canvas sends it without documenting it.\n");
+  print_fields(*event);
+  fmt::print("\nCanvas format:\n{}\n", event->example());
+  if (caliper.empty())
+    fmt::print("\nIt has no Caliper form.\n");
+  else
+    fmt::print("\nCaliper IMS 1.1:\n{}\n", caliper);
+  return Exit::done;
+}
+
+}  // namespace
+
+Command events_command() {
+  return {.name = "events",
+          .summary = "Say what each event is: when it is sent, its fields, an example",
+          .group = Group::look,
+          .examples =
+              "  millrace events list --format caliper\n"
+              "  millrace events show grade_change",
+          .add = [](CLI::App& app) -> std::function<Exit()> {
+            app.require_subcommand(1);
+            auto const listing = std::make_shared<Listing>();
+            auto const showing = std::make_shared<Showing>();
+            auto* const list_app = app.add_subcommand("list", "List them by name");
+            list_app
+                ->add_option("--format", listing->format,
+                             "canvas (default), or caliper: those that have that form")
+                ->check(CLI::IsMember({"canvas", "caliper"}));
+            list_app->add_flag("--json", listing->json, "Print JSON");
+            auto* const show_app = app.add_subcommand("show", "Show one, in both formats");
+            show_app->add_option("NAME", showing->name, "Name of the event")->required();
+            show_app->add_flag("--json", showing->json, "Print JSON");
+            return [listing, showing, list_app] {
+              return list_app->parsed() ? list(*listing) : show(*showing);
+            };
+          }};
+}
+
+}  // namespace millrace::cli
