@@ -68,14 +68,17 @@ io::Task<Result<void>> JwksSource::refresh() {
     last_ = {};
   } else {
     last_ = pass(keys);
-    log_.warning("keys not fetched",
-                 {{"why", last_.error().what}, {"kept", keys_ ? keys_->size() : 0}});
+    // With no keys yet it is tried every other second: one line is enough.
+    if (keys_ || !told_)
+      log_.warning("keys not fetched",
+                   {{"why", last_.error().what}, {"kept", keys_ ? keys_->size() : 0}});
   }
+  told_ = !last_;
   co_return last_;
 }
 
 io::Task<Result<void>> JwksSource::refresh_for_unknown_kid() {
-  if (!fetching_ && begun_ && clock_.now() - *begun_ < between_fetches) co_return last_;
+  if (!fetching_ && begun_ && clock_.now() - *begun_ < gap()) co_return last_;
   co_return co_await refresh();
 }
 
@@ -86,7 +89,7 @@ io::Task<void> JwksSource::keep() {
       continue;
     }
     auto const due = *begun_ + std::chrono::duration_cast<SteadyTime::duration>(
-                                   last_ || fetching_ ? fresh_for : between_fetches);
+                                   last_ || fetching_ ? fresh_for : gap());
     if (clock_.now() < due)
       co_await clock_.sleep_until(due);
     else

@@ -27,6 +27,8 @@ class JwksSource {
   using Fetch = std::function<io::Task<Result<std::string>>()>;
 
   static constexpr Duration between_fetches = std::chrono::seconds(30);
+  static constexpr Duration before_the_first =
+      std::chrono::seconds(2);  // as long as there are no keys at all
   static constexpr Duration fresh_for = std::chrono::hours(1);
 
   // `clock` and `log` outlive the source.
@@ -37,17 +39,20 @@ class JwksSource {
   Jwks keys() const { return keys_; }
   // Fetches now, unless one is under way: then it waits for that one. Fails as the fetch did.
   io::Task<Result<void>> refresh();
-  // For a kid that keys() does not have: refresh(), unless the last fetch began less than 30 s ago.
+  // For a kid that keys() does not have: refresh(), unless the last fetch began less than 30 s ago (2 s as long as there are no keys).
   io::Task<Result<void>> refresh_for_unknown_kid();
-  // Refreshes each hour, after a failure each 30 s, until cancelled.
+  // Refreshes each hour, after a failure each 30 s (each 2 s as long as there are no keys), until cancelled.
   io::Task<void> keep();
 
  private:
+  Duration gap() const { return keys_ ? between_fetches : before_the_first; }
+
   io::Clock& clock_;
   Log& log_;
   Fetch fetch_;
   Jwks keys_;
   bool fetching_ = false;
+  bool told_ = false;                // the log has the failure of the fetch before
   std::optional<SteadyTime> begun_;  // the last fetch
   Result<void> last_;                // how it ended
   io::Signal fetched_;

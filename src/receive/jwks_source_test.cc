@@ -67,6 +67,20 @@ TEST_F(JwksSourceTest, an_unknown_kid_fetches_at_most_once_in_30_seconds) {
   EXPECT_EQ(served.fetches, 2);
 }
 
+TEST_F(JwksSourceTest, without_any_key_it_asks_again_soon_and_tells_once) {
+  auto const good = served.text;
+  served.text = fail(Fault::unreachable, "not up yet");
+  sim.start(source.keep());
+  sim.advance(5s);
+  EXPECT_EQ(served.fetches, 3);
+  EXPECT_EQ(sim.log().lines("keys not fetched").size(), 1U);
+
+  served.text = good;
+  sim.advance(1s);
+
+  EXPECT_NE(source.keys(), nullptr);
+}
+
 TEST_F(JwksSourceTest, those_who_ask_during_a_fetch_share_it) {
   served.takes = 5s;
   auto const first = sim.start(source.refresh());
