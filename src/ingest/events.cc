@@ -226,8 +226,10 @@ io::Task<http::ServerResponse> Events::handle(http::ServerRequest request) {
   if (appended.error().fault != Fault::busy)
     co_return problem(500, "Internal Server Error",
                       "The events could not be stored; see the server's log.");
-  auto answer = problem(503, "Service Unavailable",
-                        "Too much waits to be stored: send the events again after a moment.");
+  auto answer =
+      problem(503, "Service Unavailable",
+              fmt::format("The events were not stored ({}): send them again after a moment.",
+                          appended.error().what));
   answer.headers.push_back({"Retry-After", "2"});
   co_return answer;
 }

@@ -54,7 +54,7 @@ def run(folder):
     assert doctor.returncode in (0, 1) and "clock" in doctor.stdout.lower(), doctor.stdout + doctor.stderr
 
     second = millrace("serve", "--data", data, "--listen", "127.0.0.1:0", expect=3)
-    assert "in use" in second.stderr and len(second.stderr.strip().splitlines()) == 1, second.stderr
+    assert "another Millrace process" in second.stderr and len(second.stderr.strip().splitlines()) == 1, second.stderr
     metrics = server.call("GET", "/metrics", expect=200)[1].decode()
     for name in ("millrace_events_accepted_total", "millrace_deliveries_total", "millrace_commit_seconds", "millrace_log_bytes", "millrace_stream_waiting_events"):
         assert name in metrics, name
