@@ -1,3 +1,4 @@
+#include <boost/json/error.hpp>
 #include <boost/json/parse.hpp>
 
 #include "base/error.h"
@@ -41,7 +42,9 @@ void strict(std::string_view input) {
   boost::system::error_code error;
   auto const tree =
       boost::json::parse(boost::json::string_view(input.data(), input.size()), error, {}, options);
-  if (ours) check(!error, "what is accepted here, another parser accepts");
+  // RFC 8259 has no largest exponent; Boost.JSON has.
+  bool const only_large = error == boost::json::error::exponent_overflow;
+  if (ours) check(!error || only_large, "what is accepted here, another parser accepts");
   if (!ours && !error)
     check(ours.error().what.contains("nested deeper") || ours.error().what.contains("more than"),
           "what is refused here alone is a limit");
