@@ -73,7 +73,7 @@ io::Task<Result<void>> Node::open_secrets() {
   if (!sealer) co_return pass(sealer);
   sealer_ = std::move(*sealer);
 
-  worker_ = io::thread_worker("keys", 10);
+  worker_ = io::thread_worker("keys", 5);
   auto keys = co_await SigningKeys::open({.store = *store_,
                                           .sealer = *sealer_,
                                           .clock = parts_.clock,
