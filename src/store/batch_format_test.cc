@@ -1,6 +1,7 @@
 #include "store/batch_format.h"
 
 #include <gtest/gtest.h>
+#include <lz4.h>
 
 #include "base/encoding.h"
 
@@ -17,35 +18,37 @@ RecordBatch small_batch() {
   return batch;
 }
 
-// Two events do not compress, so the bytes are plain: README.md shows the table that they follow.
+// README.md shows the table that these bytes follow.
 TEST(BatchFormatTest, writes_the_bytes_of_its_table) {
   auto const stored = encode_batch(small_batch());
 
   EXPECT_EQ(hex(stored.header.substr(0, 50)),
             "01"                // format 1
-            "00"                // not compressed
+            "01"                // LZ4
             "0700000000000000"  // number
-            "7b18b3c4a0010000"  // accepted_at, ms
+            "7b6c50c4a0010000"  // accepted_at, ms
             "de7cab8967452301"  // first id, high
             "0000ab8967452381"  // first id, low
             "02000000"          // events
-            "55000000"          // bytes before compression
-            "GOLDENCRC"         // CRC-32C of the body
+            "54000000"          // bytes of the body before compression
+            "2a4970ee"          // CRC-32C of the body
             "02000000");        // kinds
   EXPECT_EQ(hex(stored.header.substr(50, 16)),
-            "01000000"
-            "03000000616363"
-            "0100000061");
-  EXPECT_EQ(stored.body.size(), 0x55U);
-  EXPECT_EQ(hex(stored.body.substr(0, 24)),
-            "00000000"
-            "22000000"
-            "07000000"
-            "01000000"
-            "3d000000"
+            "01000000"        // events of the first kind
+            "03000000616363"  // account
+            "0100000061");    // type
+  std::string plain(0x54, '\0');
+  ASSERT_EQ(LZ4_decompress_safe(stored.body.data(), plain.data(),
+                                static_cast<int>(stored.body.size()), 0x54),
+            0x54);
+  EXPECT_EQ(hex(plain.substr(0, 24)),
+            "00000000"  // kind of the first event
+            "23000000"  // where it ends
+            "07000000"  // bytes of its metadata
+            "01000000"  // the second
+            "3c000000"
             "02000000");
-  EXPECT_EQ(stored.body.substr(24),
-            R"({"metadata":{"m":1},"body":{"b":1}}{"metadata":{},"body":{}})");
+  EXPECT_EQ(plain.substr(24), R"({"metadata":{"m":1},"body":{"b":1}}{"metadata":{},"body":{}})");
 }
 
 TEST(BatchFormatTest, reads_what_it_wrote_compressed_or_not) {

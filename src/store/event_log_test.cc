@@ -124,6 +124,21 @@ TEST_F(EventLogTest, begins_a_new_segment_when_one_is_full_and_reads_across) {
   }
 }
 
+TEST_F(EventLogTest, many_small_commits_make_neither_a_long_wal_nor_many_segments) {
+  settings.segment_bytes = 512 * 1024;
+  open();
+  for (int i = 0; i < 200; ++i) ASSERT_TRUE(append(block(1, 300, "grade_change", i)));
+
+  EXPECT_LE(files.size_of("/data/log-00000000000000000001.db-wal"), 700U * 1024);
+  EXPECT_EQ(log.count("cannot be checkpointed"), 0) << log.all();
+  EXPECT_EQ(std::ranges::count_if(
+                *files.list("/data"),
+                [](auto const& name) { return name.starts_with("log-") && name.ends_with(".db"); }),
+            1);
+  reopen();
+  EXPECT_EQ(read_all(1).size(), 200U);
+}
+
 TEST_F(EventLogTest, finds_a_batch_by_time_and_an_event_by_id) {
   settings.segment_bytes = 128 * 1024;
   open();

@@ -378,15 +378,20 @@ Result<void> LogWriter::ensure_active() {
 
 void LogWriter::after_commit() {
   if (!active_) return;
-  auto pages = active_->query("PRAGMA page_count");
-  auto const row = pages.step();
-  auto const bytes = row && *row ? pages.count(0) * page_bytes : 0;
+  std::uint64_t bytes = 0;
+  {
+    // Its own block: a statement under way would keep the checkpoint below from its work.
+    auto pages = active_->query("PRAGMA page_count");
+    auto const row = pages.step();
+    if (row && *row) bytes = pages.count(0) * page_bytes;
+  }
   auto const wal_bytes = static_cast<std::uint64_t>(active_->wal_pages()) * page_bytes;
   segments_.grew(active_first_, std::max(bytes, wal_bytes));
   auto const limit = folder_.settings.segment_bytes;
+  bool const old =
+      active_rows_ > 0 && folder_.clock.wall() - active_since_ >= folder_.settings.segment_age;
   roll_wanted_ =
-      roll_wanted_ || bytes >= limit ||
-      (active_rows_ > 0 && folder_.clock.wall() - active_since_ >= folder_.settings.segment_age);
+      roll_wanted_ || old || bytes >= limit || (wal_bytes >= limit && bytes >= limit / 2);
   // Many small commits write the same pages again and again: the WAL grows, the log hardly. Here, between two commits, it is
   // emptied at once and without a rival.
   if (!roll_wanted_ && wal_bytes >= limit) {

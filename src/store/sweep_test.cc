@@ -17,7 +17,7 @@ class SweepTest : public StoreTest {
   };
 
   SweepTest() {
-    settings.segment_bytes = 96 * 1024;
+    settings.segment_bytes = 64 * 1024;
     settings.tail_bytes = 16 * 1024;
     settings.cache_bytes = 0;
     settings.journal_bytes = 2'000;
@@ -81,7 +81,7 @@ class SweepTest : public StoreTest {
   bool tell_story() {
     if (!try_open()) return false;
     std::uint64_t k = 0;
-    for (int n = 0; n < 12; ++n) {
+    for (int n = 0; n < 9; ++n) {
       say(n, n == 2 ? std::optional(key()) : std::nullopt);
       clock.advance(std::chrono::milliseconds(100));
       if (n % 3 == 1) note(++notes);
@@ -222,7 +222,7 @@ class SweepTest : public StoreTest {
 TEST_F(SweepTest, tells_its_story_when_nothing_goes_wrong) {
   ASSERT_TRUE(tell_story());
 
-  EXPECT_EQ(marked, 6U);
+  EXPECT_EQ(marked, 4U);
   auto const names = *files.list("/data");
   auto const is_segment = [](std::string const& name) {
     return name.starts_with("log-") && name.ends_with(".db");
