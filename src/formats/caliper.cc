@@ -9,6 +9,7 @@
 
 #include "formats/caliper_plan.h"
 #include "formats/members.h"
+#include "formats/text_writer.h"
 #include "json/reader.h"
 
 namespace millrace::formats {
@@ -20,9 +21,13 @@ constexpr std::string_view user_urn = "urn:instructure:canvas:user:";
 constexpr std::string_view no_host = "www.canvaslms.com";  // of events born in a job
 
 bool is_text(std::string_view raw) { return raw.size() >= 2 && raw.front() == '"'; }
-// What stands between the quotes, still escaped: it goes into another JSON string. Numbers as they are.
+bool is_number(std::string_view raw) {
+  return !raw.empty() && (raw[0] == '-' || (raw[0] >= '0' && raw[0] <= '9'));
+}
+// What stands between the quotes, still escaped: it goes into another JSON string. Numbers as they are; of anything else nothing.
 std::string_view inside(std::string_view raw) {
-  return is_text(raw) ? raw.substr(1, raw.size() - 2) : raw;
+  if (is_text(raw)) return raw.substr(1, raw.size() - 2);
+  return is_number(raw) ? raw : std::string_view();
 }
 
 // Most times already are what Caliper asks for, or lack only the milliseconds.
@@ -57,23 +62,23 @@ class Rendering {
     if (role == "TeacherEnrollment") role_ = "Instructor";
   }
 
-  bool envelope(std::string& out, WallTime accepted_at, EventId id) {
+  bool envelope(TextWriter& out, WallTime accepted_at, EventId id) {
     out += R"({"sensor":)";
     sensor(out);
     out.append(R"(,"sendTime":")")
-        .append(iso_ms(accepted_at))
+        .append_time(accepted_at)
         .append(R"(","dataVersion":)")
         .append(context_url);
     out.append(R"(,"data":[{"@context":)")
         .append(context_url)
         .append(R"(,"id":"urn:uuid:)")
-        .append(id.text());
+        .append_uuid(id.uuid);
     out.append(R"(","type":)").append(plan_.type).append(R"(,"actor":)");
     actor(out);
     out.append(R"(,"action":)").append(plan_.action).append(R"(,"object":)");
     if (!render(plan_.object, out)) return false;
     out += R"(,"eventTime":)";
-    if (!time(at(event_time), out)) out.append("\"").append(iso_ms(accepted_at)).append("\"");
+    if (!time(at(event_time), out)) out.append("\"").append_time(accepted_at).append("\"");
     if (plan_.has_generated)
       member(out, R"(,"generated":)", [&] { return render(plan_.generated, out); });
     copied(out, R"(,"referrer":)", referrer);
@@ -93,22 +98,22 @@ class Rendering {
  private:
   std::string_view at(std::uint16_t slot) const { return slots_[slot]; }
 
-  void sensor(std::string& out) const { out.append("\"http://").append(host_).append("/\""); }
+  void sensor(TextWriter& out) const { out.append("\"http://").append(host_).append("/\""); }
 
   // Appends `before` and what `write` gives, or nothing.
   template <class Write>
-  static bool member(std::string& out, std::string_view before, Write write) {
+  static bool member(TextWriter& out, std::string_view before, Write write) {
     auto const size = out.size();
     out += before;
     if (write()) return true;
-    out.resize(size);
+    out.cut(size);
     return false;
   }
-  void copied(std::string& out, std::string_view before, std::uint16_t slot) const {
+  void copied(TextWriter& out, std::string_view before, std::uint16_t slot) const {
     if (!at(slot).empty()) out.append(before).append(at(slot));
   }
 
-  void bare_actor(std::string& out) const {
+  void bare_actor(TextWriter& out) const {
     out += R"({"id":)";
     if (user_.empty()) {
       sensor(out);
@@ -118,41 +123,47 @@ class Rendering {
     }
   }
 
-  void actor(std::string& out) const {
+  void actor(TextWriter& out) const {
     bare_actor(out);
     if (user_.empty() || plan_.bare_actor) return;
     out.back() = ',';
     out += R"("extensions":{"com.instructure.canvas":{)";
     if (!fallback_) {
       listed(out, R"("user_login":)", user_login);
-      listed(out, R"("user_sis_id":)", user_sis_id);
+      listed_id(out, R"("user_sis_id":)", user_sis_id);
     }
-    listed(out, R"("root_account_id":)", root_account_id);
+    listed_id(out, R"("root_account_id":)", root_account_id);
     listed(out, R"("root_account_lti_guid":)", root_account_lti_guid);
     listed(out, R"("root_account_uuid":)", root_account_uuid);
     out.append(R"("entity_id":")").append(user_).append("\",");
-    if (!fallback_) listed(out, R"("real_user_id":)", real_user_id);
+    if (!fallback_) listed_id(out, R"("real_user_id":)", real_user_id);
     out.back() = '}';
     out += "}}";
   }
-  void listed(std::string& out, std::string_view key, std::uint16_t slot) const {
-    if (!at(slot).empty()) out.append(key).append(at(slot)).push_back(',');
+  void listed(TextWriter& out, std::string_view key, std::uint16_t slot) const {
+    if (!at(slot).empty()) out.append(key).append(at(slot)).append(",");
+  }
+  void listed_id(TextWriter& out, std::string_view key, std::uint16_t slot) const {
+    if (at(slot).empty()) return;
+    out += key;
+    identifier(at(slot), out);
+    out += ',';
   }
 
-  void extensions(std::string& out) const {
+  void extensions(TextWriter& out) const {
     out += R"(,"extensions":{"com.instructure.canvas":{)";
     listed(out, R"("hostname":)", hostname);
-    listed(out, R"("request_id":)", request_id);
+    listed_id(out, R"("request_id":)", request_id);
     listed(out, R"("user_agent":)", user_agent);
     listed(out, R"("client_ip":)", client_ip);
     listed(out, R"("request_url":)", url);
-    listed(out, R"("job_id":)", job_id);
+    listed_id(out, R"("job_id":)", job_id);
     listed(out, R"("job_tag":)", job_tag);
     out += R"("version":"1.0.0"}})";
   }
 
   // A group only where the context is a course; a membership only of a person in a group.
-  void group_and_membership(std::string& out) const {
+  void group_and_membership(TextWriter& out) const {
     if (plan_.group == GroupRule::none) return;
     auto const section = inside(at(body_course_section_id));
     auto const section_course = inside(at(body_course_id));
@@ -174,16 +185,16 @@ class Rendering {
     membership(out, in_section ? section_course : course_,
                in_section ? section : std::string_view());
   }
-  static void organization_id(std::string& out, std::string_view course, std::string_view section) {
+  static void organization_id(TextWriter& out, std::string_view course, std::string_view section) {
     out.append(course_urn).append(course);
     if (!section.empty()) out.append(":section:").append(section);
   }
-  static void organization(std::string& out, std::string_view course, std::string_view section) {
+  static void organization(TextWriter& out, std::string_view course, std::string_view section) {
     out += R"({"id":")";
     organization_id(out, course, section);
     out += section.empty() ? R"(","type":"CourseOffering"})" : R"(","type":"CourseSection"})";
   }
-  void membership(std::string& out, std::string_view course, std::string_view section) const {
+  void membership(TextWriter& out, std::string_view course, std::string_view section) const {
     if (user_.empty()) return;
     out += R"(,"membership":{"id":")";
     organization_id(out, course, section);
@@ -201,7 +212,7 @@ class Rendering {
     out += '}';
   }
 
-  static bool time(std::string_view raw, std::string& out) {
+  static bool time(std::string_view raw, TextWriter& out) {
     if (!is_text(raw)) return false;
     auto const text = inside(raw);
     switch (shape_of(text)) {
@@ -217,20 +228,28 @@ class Rendering {
     auto const parsed = parse_time(text);
     // What is no time is passed on as it came: Canvas sends such, and a receiver can see it.
     if (parsed) {
-      out.append("\"").append(iso_ms(*parsed)).append("\"");
+      out.append("\"").append_time(*parsed).append("\"");
     } else {
       out += raw;
     }
     return true;
   }
+  // Canvas makes text of every id that it sends; where a producer did not, it is made here.
+  static void identifier(std::string_view raw, TextWriter& out) {
+    if (is_number(raw)) {
+      out.append("\"").append(raw).append("\"");
+    } else {
+      out += raw;
+    }
+  }
   // 100.0 as 100: the published form of a quiz writes its points so.
-  static void whole(std::string_view raw, std::string& out) {
+  static void whole(std::string_view raw, TextWriter& out) {
     auto const point = raw.find('.');
     bool const zeros = point != raw.npos && raw.find_first_not_of('0', point + 1) == raw.npos;
     out += zeros ? raw.substr(0, point) : raw;
   }
 
-  bool field(Node const& node, std::string& out) const {
+  bool field(Node const& node, TextWriter& out) const {
     auto const raw = at(node.slot);
     if (raw.empty()) return false;
     switch (node.change) {
@@ -242,11 +261,14 @@ class Rendering {
       case Change::whole:
         whole(raw, out);
         return true;
+      case Change::id:
+        identifier(raw, out);
+        return true;
     }
     return false;
   }
 
-  bool joined(Node const& node, std::string& out) const {
+  bool joined(Node const& node, TextWriter& out) const {
     out += '"';
     for (auto const& part : node.parts) {
       switch (part.kind) {
@@ -267,7 +289,7 @@ class Rendering {
     return true;
   }
 
-  bool list(Node const& node, std::string& out, char open, char close) const {
+  bool list(Node const& node, TextWriter& out, char open, char close) const {
     auto const size = out.size();
     out += open;
     bool any = false;
@@ -279,19 +301,19 @@ class Rendering {
         any = true;
         continue;
       }
-      out.resize(before);
+      out.cut(before);
       if (node.has_id && i == 0) break;
     }
     if (any) {
       out += close;
     } else {
-      out.resize(size);
+      out.cut(size);
     }
     return any;
   }
 
   // Appends the value, or nothing: false.
-  bool render(Node const& node, std::string& out) const {
+  bool render(Node const& node, TextWriter& out) const {
     switch (node.kind) {
       case Node::Kind::literal:
         out += node.text;
@@ -374,11 +396,10 @@ Result<std::string> CaliperRenderer::render(std::string_view event_type,
   };
   fill(false, event.metadata());
   fill(true, event.body());
-  std::string out;
-  out.reserve(event.payload.size() + 2048);
+  TextWriter out(event.payload.size() + 3072);
   if (!Rendering(plan, slots).envelope(out, accepted_at, id))
     return fail(Fault::invalid, fmt::format("{}: lacks the id of what it is about", event_type));
-  return out;
+  return std::move(out).take();
 }
 
 }  // namespace millrace::formats

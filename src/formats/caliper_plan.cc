@@ -4,6 +4,7 @@
 
 #include <array>
 #include <boost/json/value.hpp>
+#include <cstring>
 
 #include "json/reader.h"
 #include "json/write.h"
@@ -43,6 +44,8 @@ constexpr std::array<std::string_view, common_slots> common{"metadata.event_time
 bool is_path(std::string_view text) {
   return text.starts_with("body.") || text.starts_with("metadata.");
 }
+
+bool is_id(std::string_view key) { return key == "id" || key.ends_with("_id"); }
 
 class Compiler {
  public:
@@ -162,6 +165,8 @@ class Compiler {
                       ? object_node(each.value().get_object(), inner, true)
                       : node(each.value(), inner);
       if (!part) return part;
+      if (is_id(each.key()) && part->kind == Node::Kind::field && part->change == Change::none)
+        part->change = Change::id;
       if (wraps) {
         Node wrapper;
         wrapper.kind = Node::Kind::object;
@@ -181,21 +186,36 @@ class Compiler {
 
 }  // namespace
 
-SlotTable::SlotTable() : entries_(256) {
+SlotTable::SlotTable() : entries_(places) {
   for (auto const path : common) slot_of(path);
 }
 
-std::size_t SlotTable::hash(bool in_body, std::string_view name) {
-  std::uint32_t h = in_body ? 0x811C9DC5U : 0x01000193U;
-  for (char const c : name) h = (h ^ static_cast<unsigned char>(c)) * 0x01000193U;
-  return h ^ (h >> 15);
+// Of the length and both ends: every member of every event passes here, and names differ there.
+std::size_t SlotTable::place_of(bool in_body, std::string_view name) {
+  std::uint64_t first = 0, last = 0;
+  auto const size = name.size();
+  if (size >= 8) {
+    std::memcpy(&first, name.data(), 8);
+    std::memcpy(&last, name.data() + size - 8, 8);
+  } else if (size >= 4) {
+    std::uint32_t four = 0;
+    std::memcpy(&four, name.data(), 4);
+    first = four;
+    std::memcpy(&four, name.data() + size - 4, 4);
+    last = four;
+  } else {
+    for (char const c : name) first = first << 8 | static_cast<unsigned char>(c);
+  }
+  auto const mixed =
+      (first ^ (last << 1) ^ (size << 3) ^ (in_body ? 1U : 0U)) * 0x9E3779B97F4A7C15U;
+  return mixed >> 56;  // 256 places
 }
 
 std::uint16_t SlotTable::slot_of(std::string_view path) {
   bool const in_body = path.starts_with("body.");
   auto const name = path.substr(path.find('.') + 1);
-  check(count_ < entries_.size() / 2, "a mapping names fewer fields than its table holds");
-  for (auto at = hash(in_body, name) % entries_.size();; at = (at + 1) % entries_.size()) {
+  check(count_ < places / 2, "a mapping names fewer fields than its table holds");
+  for (auto at = place_of(in_body, name);; at = (at + 1) % places) {
     auto& entry = entries_[at];
     if (entry.slot == none) {
       entry = {std::string(name), in_body, static_cast<std::uint16_t>(count_++)};
@@ -206,7 +226,7 @@ std::uint16_t SlotTable::slot_of(std::string_view path) {
 }
 
 std::uint16_t SlotTable::find(bool in_body, std::string_view name) const {
-  for (auto at = hash(in_body, name) % entries_.size();; at = (at + 1) % entries_.size()) {
+  for (auto at = place_of(in_body, name);; at = (at + 1) % places) {
     auto const& entry = entries_[at];
     if (entry.slot == none) return none;
     if (entry.in_body == in_body && entry.name == name) return entry.slot;

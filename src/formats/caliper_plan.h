@@ -11,7 +11,12 @@
 
 namespace millrace::formats {
 
-enum class Change : std::uint8_t { none, time, whole };  // what is done to a value that is copied
+enum class Change : std::uint8_t {
+  none,
+  time,
+  whole,
+  id
+};  // what is done to a value that is copied
 
 struct Node {
   enum class Kind : std::uint8_t { literal, field, joined, first, choose, object, array, actor };
@@ -53,8 +58,8 @@ enum Slot : std::uint16_t {
   common_slots
 };
 
-class
-    SlotTable {  // finds the slot of a member by its name: open addressing, no allocation when asked
+// Finds the slot of a member by its name: open addressing, no allocation when asked.
+class SlotTable {
  public:
   SlotTable();
   std::uint16_t slot_of(std::string_view path);  // "metadata.x" or "body.x"; adds it
@@ -68,7 +73,8 @@ class
     bool in_body = false;
     std::uint16_t slot = none;
   };
-  static std::size_t hash(bool in_body, std::string_view name);
+  static constexpr std::size_t places = 256;
+  static std::size_t place_of(bool in_body, std::string_view name);
   std::vector<Entry> entries_;
   std::size_t count_ = 0;
 };

@@ -209,6 +209,46 @@ TEST_F(CaliperTest, keeps_numbers_and_text_as_they_were_written) {
   EXPECT_THAT(*text, testing::HasSubstr("\"grade\":\"A+ \\u00e9 \u00fc\""));
 }
 
+TEST_F(CaliperTest, gives_every_id_as_text) {
+  auto const event = event_of(
+      "assignment_override_created",
+      R"({"event_time":"2026-10-01T10:00:00Z","hostname":"c.example","user_id":7,"root_account_id":1,"context_type":"Course","context_id":8})",
+      R"({"assignment_override_id":3,"assignment_id":4,"all_day_date":"2026-10-05"})");
+  auto const& own = event.at("object").at("extensions").at("com.instructure.canvas");
+
+  EXPECT_EQ(event.at("object").at("id"), "urn:instructure:canvas:assignment_override:3");
+  EXPECT_EQ(own.at("entity_id"), "3");
+  EXPECT_EQ(own.at("assignment_id"), "4");
+  auto const& actor = event.at("actor").at("extensions").at("com.instructure.canvas");
+  EXPECT_EQ(actor.at("root_account_id"), "1");
+  EXPECT_EQ(actor.at("entity_id"), "7");
+  EXPECT_EQ(event.at("group").at("extensions").at("com.instructure.canvas").at("entity_id"), "8");
+}
+
+TEST_F(CaliperTest, stays_json_where_objects_stand_for_ids) {
+  auto const event = event_of(
+      "asset_accessed",
+      R"({"event_time":{"a":1},"hostname":["x"],"user_id":{"b":"c"},"session_id":[1],"context_type":"Course","context_id":{"d":2}})",
+      R"({"asset_id":"3","asset_type":"course","asset_subtype":{"e":"f"}})");
+
+  EXPECT_EQ(event.at("edApp").at("id"), "http://www.canvaslms.com/");
+  EXPECT_EQ(event.at("actor").at("type"), "SoftwareApplication");
+  EXPECT_FALSE(event.as_object().contains("group"));
+  EXPECT_FALSE(event.as_object().contains("session"));
+  EXPECT_EQ(event.at("eventTime"), "2026-11-21T19:16:07.123Z");
+}
+
+TEST_F(CaliperTest, finds_the_end_of_long_strings_with_escapes_anywhere) {
+  for (std::size_t before = 0; before < 40; ++before) {
+    auto const title = std::string(before, 'x') + R"(\\\"y\\)" + std::string(before % 19, 'z');
+    auto const text = render("assignment_created", metadata(""),
+                             fmt::format(R"({{"title":"{}","assignment_id":"4"}})", title));
+    ASSERT_TRUE(text.has_value()) << title;
+    EXPECT_THAT(*text, testing::HasSubstr("\"name\":\"" + title + "\""));
+    EXPECT_TRUE(json::Parser().validate(*text).has_value());
+  }
+}
+
 TEST_F(CaliperTest, treats_null_as_absent) {
   auto const event =
       event_of("assignment_created", metadata(R"(,"referrer":null,"session_id":null)"),

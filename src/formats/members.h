@@ -1,5 +1,10 @@
 // Within room formats: the members of a JSON object that is known to be valid (a stored event), raw and without copies.
 #pragma once
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#include <bit>
 #include <cstddef>
 #include <string_view>
 
@@ -7,7 +12,24 @@ namespace millrace::formats {
 
 // The position after the string that begins at text[at] == '"'.
 inline std::size_t after_string(std::string_view text, std::size_t at) {
-  for (++at; text[at] != '"'; ++at)
+  ++at;
+#ifdef __SSE2__
+  auto const quote = _mm_set1_epi8('"');
+  auto const backslash = _mm_set1_epi8('\\');
+  while (at + 16 <= text.size()) {
+    auto const some = _mm_loadu_si128(reinterpret_cast<__m128i const*>(text.data() + at));
+    auto const found = static_cast<unsigned>(_mm_movemask_epi8(
+        _mm_or_si128(_mm_cmpeq_epi8(some, quote), _mm_cmpeq_epi8(some, backslash))));
+    if (found == 0) {
+      at += 16;
+      continue;
+    }
+    at += static_cast<std::size_t>(std::countr_zero(found));
+    if (text[at] == '"') return at + 1;
+    at += 2;
+  }
+#endif
+  for (; text[at] != '"'; ++at)
     if (text[at] == '\\') ++at;
   return at + 1;
 }
