@@ -138,6 +138,7 @@ class Demo final : public Guest {
       tell_where("This stays");
       std::fflush(stdout);
     }
+    tasks_.reset();  // before its loop
     // On the worker, whose thread the child belongs to.
     co_await io::offload(*worker_, [this] {
       sender_.reset();
