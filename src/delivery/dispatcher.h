@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/meters.h"
 #include "crypto/key_ring.h"
+#include "delivery/caliper_form.h"
 #include "delivery/transport.h"
 #include "io/clock.h"
 #include "io/random.h"
@@ -40,6 +41,9 @@ struct StreamStatus {
   std::optional<WallTime> lost_from, lost_to;
   std::optional<WallTime> last_success, last_failure;
   std::string last_failure_reason;
+  // Since this node started. Events that the format has no form for are in counters.skipped, too; refused ones in undelivered.
+  std::uint64_t without_form = 0;
+  std::uint64_t format_findings = 0, format_refused = 0;
 };
 
 // How an activation begins.
@@ -92,6 +96,7 @@ struct DispatcherParts {  // all outlive the Dispatcher
   io::Clock& clock;
   io::Random& random;
   Log& log;
+  CaliperForm caliper = {};
 };
 
 // Loads the state of `streams` from the store and starts their lanes. Fails with: io, corrupt.

@@ -241,6 +241,7 @@ class DispatcherTest : public ::testing::Test {
   io::Shared<crypto::KeyRing> keys;
   std::shared_ptr<ScriptedTransports> transports;
   DispatcherSettings settings;
+  CaliperForm caliper;
   std::unique_ptr<Dispatcher> dispatcher;
   std::size_t expected_errors = 0;  // lines of the log
 

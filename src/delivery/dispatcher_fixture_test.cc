@@ -57,7 +57,8 @@ void DispatcherTest::open(std::vector<model::DataStream> streams) {
                                      keys,
                                      sim.clock(),
                                      sim.random(testing::always(0.5)),
-                                     sim.log()},
+                                     sim.log(),
+                                     caliper},
                                     settings, std::move(streams)));
   ASSERT_TRUE(opened);
   dispatcher = std::move(*opened);

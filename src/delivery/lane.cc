@@ -53,7 +53,16 @@ io::Task<void> Lane::send(std::vector<Item>& items) {
     auto rendered = tools_.renderer.at_once(rules_, *item.batch, item.at.index);
     if (!rendered) rendered = co_await tools_.renderer.render(rules_, item.batch, item.at.index);
     prepare(item, std::move(rendered));
-    ++i;
+    if (item.rendered->refusal == Refusal::none) {
+      ++i;
+    } else {
+      refuse(item);
+      items.erase(items.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+  }
+  if (items.empty()) {
+    if (sends_ < window_.size()) pump();
+    co_return;
   }
   auto const transport = transport_;  // an edit may replace it meanwhile
   auto const limits = transport->limits();
@@ -113,7 +122,8 @@ void Lane::prepare(Item& item, SharedRendered rendered) {
   auto const event = item.batch->events[item.at.index];
   auto const& kind = item.batch->events.kinds()[event.kind].kind;
   item.type = kind.type;
-  if (item.tried() + 1 >= tools_.policy.tries()) {
+  if (item.tried() == 0) meters_->findings.add(rendered->findings);
+  if (item.tried() + 1 >= tools_.policy.tries() || rendered->refusal == Refusal::nonconforming) {
     item.kind = kind;
     item.payload = event.payload;
     item.metadata_bytes = event.metadata_bytes;
@@ -205,15 +215,50 @@ void Lane::retry(Item const& item, Outcome const& outcome, RetryAt const& verdic
 }
 
 void Lane::give_up(Item& item, Outcome const& outcome, WallTime now) {
-  ++counters_.undelivered;
-  ++undelivered_kept_;
   auto& bucket = minute(now);
   ++(outcome.failure == model::FailureClass::timeout ? bucket.undelivered_timeout
                                                      : bucket.undelivered_other);
+  keep_undelivered(item, outcome, now);
+}
+
+void Lane::keep_undelivered(Item& item, Outcome const& outcome, WallTime now) {
+  ++counters_.undelivered;
+  ++undelivered_kept_;
   unstored_bytes_ += item.payload.size();
   undelivered_.push_back({item.at, item.event, std::move(item.kind), std::move(item.payload),
                           item.metadata_bytes, item.accepted_at, now, outcome.failure,
                           outcome.status, outcome.reason});
+  end(item);
+}
+
+Outcome Lane::refused(Rendered const& rendered) const {
+  Outcome outcome;
+  outcome.failure = model::FailureClass::own_side;
+  outcome.at = tools_.clock.wall();
+  outcome.reason = rendered.finding;
+  return outcome;
+}
+
+// Settled without a try: there is nothing to send, or nothing that may be sent. It never counts against the endpoint.
+void Lane::refuse(Item& item) {
+  --in_flight_;
+  if (item.row) --retries_in_flight_;
+  if (removed_) return;
+  auto const& rendered = *item.rendered;
+  if (rendered.refusal == Refusal::nonconforming) {
+    auto outcome = refused(rendered);
+    tell_failure(item, outcome, model::AttemptOutcome::failed);
+    meters_->refused.add();
+    keep_undelivered(item, outcome, outcome.at);
+    record(item, outcome, model::AttemptOutcome::failed);
+    return;
+  }
+  if (rendered.refusal == Refusal::incomplete && !std::exchange(told_incomplete_, true))
+    tools_.log.warning(
+        "events are not sent: they lack what the stream's format needs",
+        {{"stream", stream_.id.text()}, {"event", item.event.text()}, {"why", rendered.finding}});
+  ++counters_.skipped;
+  meters_->without_form.add();
   end(item);
 }
 
@@ -309,6 +354,12 @@ io::Task<Outcome> Lane::send_test(store::SharedBatch batch) {
   auto rendered = tools_.renderer.at_once(rules_, *batch, 0);
   if (!rendered) rendered = co_await tools_.renderer.render(rules_, batch, 0);
   prepare(item, std::move(rendered));
+  if (item.rendered->refusal != Refusal::none) {
+    auto outcome = refused(*item.rendered);
+    auto const answer = outcome;
+    record(item, outcome, model::AttemptOutcome::failed);
+    co_return answer;
+  }
   std::vector<Entry> entries;
   entries.push_back(entry_of(item));
   auto outcomes = co_await transport->send(std::move(entries));

@@ -33,6 +33,9 @@ class Lane;
 // Counts that any thread reads while the lane's loop writes them.
 struct LaneMeters {
   std::array<std::array<Counter, 9>, 3> tries;  // by AttemptOutcome and FailureClass
+  Counter without_form;  // not sent: the format has no form for them, or they lack what it needs
+  Counter findings;      // of the check of the format
+  Counter refused;       // not sent for them
 };
 
 // What all lanes of a dispatcher share. Any thread.
@@ -160,6 +163,9 @@ class Lane final : public std::enable_shared_from_this<Lane> {
   void retry(Item const& item, Outcome const& outcome, RetryAt const& verdict, WallTime now);
   void give_up(Item& item, Outcome const& outcome, WallTime now);
   void lost(Item const& item, std::string_view why);
+  void refuse(Item& item);
+  void keep_undelivered(Item& item, Outcome const& outcome, WallTime now);
+  Outcome refused(Rendered const& rendered) const;
   void postpone(Item const& item, Error const& why);
   void give_back(std::vector<Item>& items, std::size_t from);
   void end(Item const& item);
@@ -203,9 +209,10 @@ class Lane final : public std::enable_shared_from_this<Lane> {
   std::uint64_t unscanned_ = 0;
   std::optional<WallTime> unscanned_since_;  // acceptance of the batch at scan_, if known
   std::vector<store::Position>
-      settled_before_;                   // beyond scan_, by an earlier life; sorted, last first
-  store::SharedBatch batch_;             // at scan_
-  std::vector<char> picks_;              // of batch_, by kind
+      settled_before_;        // beyond scan_, by an earlier life; sorted, last first
+  store::SharedBatch batch_;  // at scan_
+  enum class Pick : std::uint8_t { no, yes, without_form };
+  std::vector<Pick> picks_;              // of batch_, by kind
   std::deque<store::SharedBatch> read_;  // what comes after batch_
   bool reading_ = false;
   bool sparse_ = false;      // the last read held nothing for this stream
@@ -241,6 +248,7 @@ class Lane final : public std::enable_shared_from_this<Lane> {
   std::optional<WallTime> lost_from_, lost_to_;
   std::optional<WallTime> last_success_, last_failure_;
   std::string last_failure_reason_;
+  bool told_incomplete_ = false;
   std::uint64_t undelivered_kept_ = 0;
 };
 

@@ -74,14 +74,22 @@ bool Lane::take_from_log(Item& item) {
     while (scan_.index < events) {
       Position const at = scan_;
       ++scan_.index;
-      if (picks_[rows[at.index].kind] == 0) continue;
+      auto const pick = picks_[rows[at.index].kind];
+      if (pick == Pick::no) continue;
       while (!settled_before_.empty() && settled_before_.back() < at) settled_before_.pop_back();
       bool const settled = !settled_before_.empty() && settled_before_.back() == at;
       if (settled && slots_.empty()) continue;
+      if (!settled) --unscanned_;
+      bool const passed = !settled && pick == Pick::without_form;
+      if (passed) {
+        ++counters_.skipped;
+        meters_->without_form.add();
+        mark_changed();
+        if (slots_.empty()) continue;
+      }
       if (!settled && slots_.size() >= Limits::slots) park_oldest();
-      slots_.push_back({at, batch_->id_of(at.index), settled});
-      if (settled) continue;
-      --unscanned_;
+      slots_.push_back({at, batch_->id_of(at.index), settled || passed});
+      if (settled || passed) continue;
       item.at = at;
       item.event = slots_.back().event;
       item.slot = first_slot_ + slots_.size() - 1;
@@ -126,11 +134,12 @@ bool Lane::load_batch() {
 
 void Lane::use(store::SharedBatch batch) {
   auto const& kinds = batch->events.kinds();
-  picks_.assign(kinds.size(), 0);
+  picks_.assign(kinds.size(), Pick::no);
   bool any = false;
   for (std::size_t i = 0; i < kinds.size(); ++i) {
     if (!filters_.selects(batch->number, kinds[i].kind)) continue;
-    picks_[i] = 1;
+    picks_[i] =
+        tools_.renderer.has_form(rules_, kinds[i].kind.type) ? Pick::yes : Pick::without_form;
     any = true;
   }
   if (!any) scan_.index = static_cast<std::uint32_t>(batch->events.size());

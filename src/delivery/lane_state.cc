@@ -53,6 +53,8 @@ void Lane::edit(model::DataStream stream, std::shared_ptr<Transport> transport,
   transport_ = std::move(transport);
   entries_per_send_ = std::max<std::size_t>(transport_->limits().entries, 1);
   rules_ = rules_of(stream_);
+  told_incomplete_ = false;
+  if (batch_) use(batch_);  // what is picked of it depends on the format
   store::FilterVersion fresh{head, stream_.event_types, stream_.account};
   std::ranges::sort(fresh.event_types);
   auto const& newest = filters_.newest();
@@ -218,6 +220,9 @@ io::Task<StreamStatus> Lane::status() {
   status.last_success = last_success_;
   status.last_failure = last_failure_;
   status.last_failure_reason = last_failure_reason_;
+  status.without_form = meters_->without_form.value();
+  status.format_findings = meters_->findings.value();
+  status.format_refused = meters_->refused.value();
   auto const older = [&](WallTime at) {
     if (!status.oldest_waiting || at < *status.oldest_waiting) status.oldest_waiting = at;
   };

@@ -12,9 +12,11 @@ constexpr std::size_t slot_bytes = 400;
 
 // The raw JWT as the stream wants it. The signature is shared, the clothes are not.
 SharedRendered dressed(SharedRendered raw, model::SignedBody as) {
-  if (as == model::SignedBody::raw) return raw;
+  if (as == model::SignedBody::raw || raw->refusal != Refusal::none) return raw;
   auto own = std::make_shared<Rendered>();
   own->kid = raw->kid;
+  own->findings = raw->findings;
+  own->finding = raw->finding;
   if (as == model::SignedBody::jwt) {
     own->body = raw->body;
     own->content_type = "application/jwt";
@@ -29,7 +31,7 @@ SharedRendered dressed(SharedRendered raw, model::SignedBody as) {
 }  // namespace
 
 RenderRules rules_of(model::DataStream const& stream) {
-  return {stream.delivery.sign_payload, stream.delivery.signed_body};
+  return {stream.format, stream.delivery.sign_payload, stream.delivery.signed_body};
 }
 
 std::string payload_hash(Rendered const& rendered) {
@@ -37,8 +39,8 @@ std::string payload_hash(Rendered const& rendered) {
 }
 
 Renderer::Renderer(io::Shared<crypto::KeyRing> const& keys, io::Clock& clock,
-                   RendererSettings settings)
-    : keys_(keys), clock_(clock), settings_(std::move(settings)) {
+                   RendererSettings settings, CaliperForm caliper)
+    : keys_(keys), clock_(clock), settings_(std::move(settings)), caliper_(caliper) {
   for (std::size_t i = 0; i < settings_.threads; ++i)
     workers_.push_back(io::thread_worker("sign-" + std::to_string(i), 5));
   if (workers_.empty()) workers_.push_back(io::inline_worker());
@@ -51,12 +53,18 @@ SharedRendered Renderer::at_once(RenderRules rules, store::RecordBatch const& ba
   if (rules.sign) {
     auto const ring = keys_.get();
     auto const& key = ring->key_for(batch.accepted_at, clock_.wall());
-    auto raw = cached({batch.id_of(index), key.kid});
+    auto raw = cached({batch.id_of(index), key.kid, rules.format});
     return raw ? dressed(std::move(raw), rules.signed_body) : nullptr;
   }
-  auto rendered = std::make_shared<Rendered>();
-  rendered->body = formats::canvas(batch.events[index]);
-  rendered->content_type = "application/json";
+  return std::make_shared<Rendered>(plain(rules.format, batch, index));
+}
+
+Rendered Renderer::plain(model::Format format, store::RecordBatch const& batch,
+                         std::uint32_t index) const {
+  if (format == model::Format::caliper) return caliper_.render(batch, index);
+  Rendered rendered;
+  rendered.body = formats::canvas(batch.events[index]);
+  rendered.content_type = "application/json";
   return rendered;
 }
 
@@ -65,7 +73,7 @@ io::Task<SharedRendered> Renderer::render(RenderRules rules, store::SharedBatch 
   auto now = at_once(rules, *batch, index);
   if (now) co_return now;
   auto ring = keys_.get();
-  Key key{batch->id_of(index), ring->key_for(batch->accepted_at, clock_.wall()).kid};
+  Key key{batch->id_of(index), ring->key_for(batch->accepted_at, clock_.wall()).kid, rules.format};
   auto raw = co_await io::answer<SharedRendered>(
       [this, key = std::move(key), batch = std::move(batch), index,
        ring = std::move(ring)](io::Resolver<SharedRendered> done) mutable {
@@ -107,13 +115,15 @@ void Renderer::request(Key key, store::SharedBatch batch, std::uint32_t index,
 
 void Renderer::sign(Key const& key, store::RecordBatch const& batch, std::uint32_t index,
                     crypto::SigningKey const& signing_key) {
-  auto fresh = std::make_shared<Rendered>();
-  auto const claims = formats::claims(formats::canvas(batch.events[index]), settings_.issuer,
-                                      batch.accepted_at, key.event);
-  fresh->body = crypto::sign_jwt(claims, key.kid, signing_key);
-  fresh->content_type = "text/plain; charset=utf-8";
-  fresh->kid = key.kid;
-  signatures_.add();
+  auto fresh = std::make_shared<Rendered>(plain(key.format, batch, index));
+  if (fresh->refusal == Refusal::none) {
+    auto const claims =
+        formats::claims(fresh->body, settings_.issuer, batch.accepted_at, key.event);
+    fresh->body = crypto::sign_jwt(claims, key.kid, signing_key);
+    fresh->content_type = "text/plain; charset=utf-8";
+    fresh->kid = key.kid;
+    signatures_.add();
+  }
   SharedRendered const rendered = std::move(fresh);
 
   auto waiting = cache_.with([&](Cache& cache) {

@@ -13,6 +13,7 @@
 
 #include "base/meters.h"
 #include "crypto/key_ring.h"
+#include "delivery/caliper_form.h"
 #include "delivery/transport.h"
 #include "io/clock.h"
 #include "io/shared.h"
@@ -27,6 +28,7 @@ using SharedRendered = std::shared_ptr<Rendered const>;
 
 // What of a stream decides the bytes.
 struct RenderRules {
+  model::Format format = model::Format::canvas;
   bool sign = false;
   model::SignedBody signed_body = model::SignedBody::raw;
 };
@@ -43,10 +45,18 @@ struct RendererSettings {
 
 class Renderer {
  public:
-  Renderer(io::Shared<crypto::KeyRing> const& keys, io::Clock& clock, RendererSettings settings);
+  Renderer(io::Shared<crypto::KeyRing> const& keys, io::Clock& clock, RendererSettings settings,
+           CaliperForm caliper = {});
   ~Renderer();
 
-  // What needs no signature to be made; else null.
+  bool knows(model::Format format) const {
+    return format == model::Format::canvas || caliper_.renderer != nullptr;
+  }
+  // False: events of this type are not sent to such a stream.
+  bool has_form(RenderRules rules, std::string_view event_type) const {
+    return rules.format == model::Format::canvas || caliper_.has_form(event_type);
+  }
+  // What needs no signature to be made; else null. It may be a refusal.
   SharedRendered at_once(RenderRules rules, store::RecordBatch const& batch, std::uint32_t index);
   // Not cancellable: the signature always ends first.
   io::Task<SharedRendered> render(RenderRules rules, store::SharedBatch batch, std::uint32_t index);
@@ -57,11 +67,13 @@ class Renderer {
   struct Key {
     EventId event;
     std::string kid;
+    model::Format format = model::Format::canvas;
     friend bool operator==(Key const&, Key const&) = default;
   };
   struct KeyHash {
     std::size_t operator()(Key const& key) const noexcept {
-      return std::hash<EventId>()(key.event) ^ std::hash<std::string>()(key.kid);
+      return std::hash<EventId>()(key.event) ^ std::hash<std::string>()(key.kid) ^
+             static_cast<std::size_t>(key.format);
     }
   };
   struct Slot {
@@ -80,10 +92,12 @@ class Renderer {
   void sign(Key const& key, store::RecordBatch const& batch, std::uint32_t index,
             crypto::SigningKey const& signing_key);
   SharedRendered cached(Key const& key);
+  Rendered plain(model::Format format, store::RecordBatch const& batch, std::uint32_t index) const;
 
   io::Shared<crypto::KeyRing> const& keys_;
   io::Clock& clock_;
   RendererSettings settings_;
+  CaliperForm caliper_;
   io::Locked<Cache> cache_;
   Counter signatures_;
   std::atomic<std::size_t> next_worker_{0};

@@ -22,8 +22,8 @@ Shard::~Shard() = default;
 // ---- lanes and their changes
 
 Result<std::shared_ptr<Transport>> Shard::transport_of(model::DataStream const& stream) {
-  if (stream.format != model::Format::canvas)
-    return fail(Fault::invalid, "format: caliper is not available yet");
+  if (!tools_.renderer.knows(stream.format))
+    return fail(Fault::invalid, "format: caliper is not available here");
   auto transport = transports_->make(stream);
   if (!transport) return fail(Fault::invalid, "delivery: this method is not available");
   return transport;

@@ -2,6 +2,7 @@
 //   To add one: a file in transports/, a line in server/wiring.cc, a story in tests/e2e/.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,12 +16,23 @@
 
 namespace millrace::delivery {
 
+// Why an event has no bytes to send, in the format of a stream.
+enum class Refusal : std::uint8_t {
+  none,
+  no_form,       // the format has none for events of this type
+  incomplete,    // the event lacks what its form cannot do without
+  nonconforming  // its form breaks the rules of the format, and the operator wants such held back
+};
+
 // The bytes of one event for one set of rendering rules; the same at every try (DESIGN 2.2).
 struct Rendered {
   std::string body;
   std::string content_type;
-  std::string kid;           // of the key that signed it; empty: unsigned
-  std::string payload_hash;  // 8 bytes of SHA-256 of body
+  std::string kid;                  // of the key that signed it; empty: unsigned
+  std::string payload_hash;         // 8 bytes of SHA-256 of body
+  Refusal refusal = Refusal::none;  // else the body is not to be sent
+  std::uint32_t findings = 0;       // of the check of the format
+  std::string finding;              // the first of them, or why it was refused; for people
 };
 
 struct Entry {  // one event to send
