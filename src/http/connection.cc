@@ -145,6 +145,9 @@ io::Task<void> Shard::run(std::unique_ptr<io::ByteStream> stream) {
         }
         if (!bytes.empty() && c.stage == Stage::idle) c.enter(Stage::head, core.limits.head_time);
         for (;;) {
+          if (std::exchange(c.emptied, false)) {
+            if (auto const ready = co_await c.stream->readable(); !ready) co_return;
+          }
           auto const moved = read_head(c, bytes);
           if (moved.state == io::Moved::State::done) break;
           if (moved.state != io::Moved::State::again) co_return;
@@ -211,6 +214,7 @@ io::Moved Shard::read_head(Connection& c, std::string_view& bytes) {
   }
   auto const moved = c.stream->try_read(scratch_);
   if (moved.state == io::Moved::State::done) {
+    c.emptied = !core_->tls && moved.bytes < scratch_.size();  // OpenSSL may keep some
     std::string_view const fresh = as_text(std::span(scratch_).first(moved.bytes));
     if (c.unused.empty()) {
       bytes = fresh;

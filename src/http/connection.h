@@ -56,6 +56,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
     Stage stage = Stage::handshake;
     SteadyTime deadline;
     std::size_t held = 0;  // of ServerCore::body_bytes
+    bool emptied = false;  // the last read took all that the socket had
     std::list<Connection*>::iterator place;
   };
 
