@@ -2,6 +2,8 @@
 // registry is the truth: a node that ends in between reads it when it starts. A dispatcher that refuses has the change undone.
 #include "api/streams.h"
 
+#include <algorithm>
+
 #include "api/handlers.h"
 #include "http/url.h"
 #include "json/reader.h"
@@ -221,6 +223,21 @@ Answer show_stream(Context& context, Call const& call) {
   co_return stream_answer(200, *stream);
 }
 
+// Whether a change would send kept header values, which its author may never have seen, to another origin.
+bool redirects_secrets(model::DataStream const& before, model::DataStream const& after,
+                       std::string_view patch) {
+  auto const from = http::parse_url(before.delivery.url);
+  auto const to = http::parse_url(after.delivery.url);
+  if (from && to && from->origin() == to->origin()) return false;
+  auto const given = json::parse(patch);
+  auto const* const object = given && given->is_object() ? &given->get_object() : nullptr;
+  auto const* const headers = object == nullptr ? nullptr : object->if_contains("headers");
+  return std::ranges::any_of(after.headers, [&](auto const& header) {
+    return headers == nullptr || !headers->is_object() ||
+           !headers->get_object().contains(header.first);
+  });
+}
+
 Answer change_stream(Context& context, Call const& call) {
   auto const turn = co_await context.turns.take(turn_of(call));
   auto const stream = visible_stream(context, call);
@@ -232,6 +249,10 @@ Answer change_stream(Context& context, Call const& call) {
   if (changed && changed->account != stream->account && !checked.foreign)
     checked.faults.push_back(
         {"/account", "cannot be changed; make a stream for the other account"});
+  if (changed && redirects_secrets(*stream, *changed, call.request.body))
+    checked.faults.push_back({"/headers",
+                              "hold secrets that were given for another address: give their values "
+                              "again, or null to remove them"});
   if (!checked.faults.empty()) co_return refuse_stream(checked);
   if (changes_between(*stream, *changed).empty()) co_return stream_answer(200, *stream);
 

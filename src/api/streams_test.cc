@@ -117,6 +117,21 @@ TEST_F(StreamsTest, a_patch_changes_what_it_names_and_keeps_secrets) {
   EXPECT_THAT(world.dispatcher.told, ElementsAre("put Ally v1", "put New v2"));
 }
 
+TEST_F(StreamsTest, kept_secrets_do_not_follow_a_stream_to_another_address) {
+  auto const id = stream();
+
+  auto const refused = patch(id, R"({"delivery":{"url":"https://other.example/"}})");
+  auto const same_origin =
+      patch(id, R"({"delivery":{"url":"https://ally.example.edu/elsewhere"}})");
+  auto const given_again = patch(
+      id, R"({"delivery":{"url":"https://other.example/"},"headers":{"Authorization":"new"}})");
+
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_THAT(refused.all("errors", "field"), ElementsAre("/headers"));
+  EXPECT_EQ(same_origin.status, 200) << same_origin.body;
+  EXPECT_EQ(given_again.status, 200) << given_again.body;
+}
+
 TEST_F(StreamsTest, a_patch_that_changes_nothing_makes_no_version) {
   auto const id = stream();
 
