@@ -53,6 +53,8 @@ Found find_route(http::ServerRequest const& request) {
   for (auto const& route : routes()) {
     auto ids = matched(route.path, request.path);
     if (!ids) continue;
+    // What is written out goes before what {…} stands for.
+    if (found.any != nullptr && found.any->path.contains('{') && ids->empty()) found = {};
     found.any = &route;
     if (!found.allow.empty()) found.allow += ", ";
     found.allow += route.method == "GET" ? "GET, HEAD" : route.method;

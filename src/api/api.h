@@ -10,10 +10,13 @@
 #include "base/log.h"
 #include "crypto/key_ring.h"
 #include "delivery/dispatcher.h"
+#include "formats/caliper.h"
 #include "http/server.h"
 #include "io/clock.h"
 #include "io/random.h"
 #include "io/shared.h"
+#include "model/catalog.h"
+#include "model/drift.h"
 #include "store/store.h"
 
 namespace millrace::api {
@@ -31,6 +34,9 @@ struct ApiParts {  // all outlive the Api
   std::function<std::string()> not_healthy;  // empty: progress is made; else what stands still
   std::function<io::Task<Result<void>>(std::optional<std::string> emergency_kid)> rotate_keys;
   model::StreamRules rules;
+  model::Catalog const& catalog;
+  formats::CaliperRenderer const& caliper;
+  std::function<model::Drift()> drift;  // as it is now; any thread
 };
 
 class Api {

@@ -102,25 +102,6 @@ Answer show_dead_letter(Context& context, Call const& call) {
   co_return problem(404, no_letter());
 }
 
-Answer list_event_types(Context& context, Call const& call) {
-  FieldFaults faults;
-  auto const ask = page_of(call.query, faults);
-  if (!faults.empty()) co_return bad_input(faults);
-  auto const census = co_await take_census(context);
-  if (!census) co_return failed(context, "count the events of the log", census.error());
-  std::map<std::string, std::uint64_t> seen;
-  for (auto const& [kind, events] : census->kinds)
-    if (call.principal.sees(kind.account)) seen[kind.type] += events;
-  std::vector<std::pair<std::string, std::uint64_t>> const items(seen.begin(), seen.end());
-  co_return page_answer(
-      items, ask, [](auto const& item) { return item.first; },
-      [](auto const& item) {
-        ObjectText text;
-        text.text("name", item.first).number("seen", item.second);
-        return std::move(text).done();
-      });
-}
-
 Answer list_accounts(Context& context, Call const& call) {
   FieldFaults faults;
   auto const ask = page_of(call.query, faults);

@@ -14,7 +14,9 @@ Handler activate_stream, deactivate_stream;
 // stream_history.cc
 Handler stream_attempts, stream_undelivered, stream_health, test_stream;
 // events.cc
-Handler show_event, list_dead_letters, show_dead_letter, list_event_types, list_accounts;
+Handler show_event, list_dead_letters, show_dead_letter, list_accounts;
+// event_types.cc
+Handler list_event_types, show_event_type, list_drift;
 // access.cc
 Handler list_tokens, make_token, revoke_token, list_access_keys, make_access_key, revoke_access_key,
     list_audit;

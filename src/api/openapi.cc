@@ -268,6 +268,41 @@ paths:
           content: {application/json: {schema: {$ref: "#/components/schemas/StreamHealth"}}}
         default: {$ref: "#/components/responses/Problem"}
 
+  /api/v1/events:
+    post:
+      summary: Send events in
+      description: |
+        One event, an array of events, or NDJSON. Each stands for itself: what cannot be stored is told by its place, and the rest is
+        stored. The answer comes when it is on the disk. Needs the role producer or owner; an event of an account that the token
+        does not have is rejected.
+      parameters:
+        - {name: Idempotency-Key, in: header, schema: {type: string, minLength: 1, maxLength: 255}, description: "Within 24 hours the same body is stored once and answered alike; another body is refused (422)"}
+      requestBody:
+        required: true
+        content:
+          application/json:
+            schema:
+              oneOf:
+                - {$ref: "#/components/schemas/CanvasEvent"}
+                - {type: array, items: {$ref: "#/components/schemas/CanvasEvent"}}
+          application/x-ndjson: {schema: {type: string, description: An event a line}}
+      responses:
+        "200":
+          description: What became of them
+          content:
+            application/json:
+              schema:
+                type: object
+                properties:
+                  accepted: {type: integer}
+                  rejected:
+                    type: array
+                    items:
+                      type: object
+                      properties:
+                        index: {type: integer, description: "From 0, in the order of the body"}
+                        error: {type: string}
+        default: {$ref: "#/components/responses/Problem"}
   /api/v1/events/{id}:
     parameters:
       - {$ref: "#/components/parameters/id"}
@@ -280,14 +315,62 @@ paths:
         default: {$ref: "#/components/responses/Problem"}
   /api/v1/event_types:
     get:
-      summary: Event types that were seen in the log, by name
-      description: Counted over the newest batches of the log, and on from there while the node runs.
+      summary: Event types, by name - those of the catalogue, and others that were seen in the log
+      description: "`seen` is counted over the newest batches of the log, and on from there while the node runs."
       parameters:
         - {$ref: "#/components/parameters/limit"}
         - {$ref: "#/components/parameters/after"}
+        - {name: format, in: query, schema: {enum: [canvas, caliper]}, description: "caliper: only those that have a Caliper form"}
       responses:
         "200":
-          description: A page of names
+          description: A page of event types
+          content:
+            application/json:
+              schema:
+                allOf: [{$ref: "#/components/schemas/Page"}]
+                properties: {items: {type: array, items: {$ref: "#/components/schemas/EventType"}}}
+        default: {$ref: "#/components/responses/Problem"}
+  /api/v1/event_types/{name}:
+    parameters:
+      - {name: name, in: path, required: true, schema: {type: string}}
+    get:
+      summary: One event of the catalogue - when it is sent, its fields, an example in both formats
+      responses:
+        "200":
+          description: The event
+          content:
+            application/json:
+              schema:
+                allOf: [{$ref: "#/components/schemas/EventType"}]
+                properties:
+                  trigger: {type: string, description: When it is sent}
+                  born: {enum: [system, user], description: "system: usually sent by a job"}
+                  fields:
+                    type: array
+                    description: Of its body
+                    items:
+                      type: object
+                      properties:
+                        name: {type: string}
+                        type: {type: string, description: "id, string, time, integer, number, boolean, array or object"}
+                        nullable: {type: boolean}
+                        described: {type: boolean, description: "false: Canvas sends it without describing it"}
+                        meaning: {type: string}
+                  example:
+                    type: object
+                    properties:
+                      canvas: {$ref: "#/components/schemas/CanvasEvent"}
+                      caliper: {type: [object, "null"]}
+        default: {$ref: "#/components/responses/Problem"}
+  /api/v1/event_types/drift:
+    get:
+      summary: Events and fields that came in and that the catalogue does not know
+      description: |
+        Since this node started, at most 1,000. Events are all counted; the fields of at most 500 events a second are looked at. Needs a token
+        of every account.
+      responses:
+        "200":
+          description: What was seen
           content:
             application/json:
               schema:
@@ -298,8 +381,14 @@ paths:
                     items:
                       type: object
                       properties:
-                        name: {type: string}
-                        seen: {type: integer, description: Events of this type in the accounts of the token}
+                        event_type: {type: string}
+                        field: {type: [string, "null"], description: "body.x or metadata.x; null: the event itself is unknown"}
+                        count: {type: integer}
+                        first_seen_at: {type: string, format: date-time}
+                        last_seen_at: {type: string, format: date-time}
+                        example: {type: object, properties: {event_id: {type: string, format: uuid}, account: {type: string}}}
+                  not_listed: {type: integer, description: How many came when the list was full}
+                  events_looked_at: {type: integer}
         default: {$ref: "#/components/responses/Problem"}
   /api/v1/dead_letters:
     get:
@@ -605,7 +694,7 @@ components:
       properties:
         name: {type: string, minLength: 1, maxLength: 255}
         account: {type: string, description: "Root account uuid; \"*\": every account, which takes a token of every account"}
-        format: {enum: [canvas, caliper], default: canvas, description: "caliper: not taken yet by this version"}
+        format: {enum: [canvas, caliper], default: canvas, description: "caliper: IMS Caliper 1.1; event types without that form are refused by name, and passed over under *"}
         event_types:
           type: array
           items: {type: string}
@@ -688,6 +777,23 @@ components:
     Used:
       type: object
       properties: {used: {type: integer}, limit: {type: integer}}
+    CanvasEvent:
+      type: object
+      required: [body]
+      properties:
+        metadata: {type: object, description: "Or `attributes`, as Canvas sends it; with event_name and root_account_uuid"}
+        attributes: {type: object}
+        body: {type: object}
+    EventType:
+      type: object
+      properties:
+        name: {type: string}
+        title: {type: [string, "null"]}
+        category: {type: [string, "null"], description: "As Canvas groups events for selection; null: not in the catalogue"}
+        caliper_category: {type: [string, "null"], description: "null: it has no Caliper form"}
+        documented: {type: boolean, description: By Canvas}
+        known: {type: boolean, description: It is in the catalogue}
+        seen: {type: integer, description: Events of this type in the accounts of the token}
     StreamHealth:
       type: object
       properties:
@@ -706,13 +812,16 @@ components:
             matched: {type: integer}
             delivered: {type: integer}
             undelivered: {type: integer}
-            skipped: {type: integer, description: Passed over by an activation}
+            skipped: {type: integer, description: "Passed over: by an activation, or because the format has no form for them"}
             lost: {type: integer, description: Gone by retention before they were delivered}
         lost_from: {type: [string, "null"], description: Acceptance of the first that was lost}
         lost_to: {type: [string, "null"]}
         last_success_at: {type: [string, "null"]}
         last_failure_at: {type: [string, "null"]}
         last_failure_reason: {type: [string, "null"]}
+        without_form: {type: integer, description: "Since this node started: not sent, as the format has no form for them or they lack what it needs"}
+        format_findings: {type: integer, description: "Since this node started: findings of the check of the format (caliper.validate)"}
+        format_refused: {type: integer, description: "Since this node started: not sent for such findings; they are undelivered"}
         error_budget:
           type: object
           description: Events whose tries were used up in the last 24 hours

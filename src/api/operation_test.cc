@@ -183,6 +183,7 @@ std::set<std::string> documented() {
 TEST(OpenApiTest, it_has_every_route_and_no_other) {
   std::set<std::string> table;
   for (auto const& route : routes()) table.insert(fmt::format("{} {}", route.method, route.path));
+  table.insert("POST /api/v1/events");  // the room ingest answers it
 
   EXPECT_EQ(documented(), table);
 }

@@ -105,6 +105,9 @@ std::string health_json(model::DataStream const& stream, delivery::StreamStatus 
   text.time("lost_from", status.lost_from).time("lost_to", status.lost_to);
   text.time("last_success_at", status.last_success).time("last_failure_at", status.last_failure);
   text.text_or_null("last_failure_reason", status.last_failure_reason);
+  text.number("without_form", status.without_form);
+  text.number("format_findings", status.format_findings);
+  text.number("format_refused", status.format_refused);
   text.raw("error_budget", budget);
   return std::move(text).done();
 }
@@ -212,8 +215,13 @@ Answer test_stream(Context& context, Call const& call) {
   fields.refuse_others();
   if (!troubles.empty()) co_return bad_input(told(std::move(troubles)));
 
-  auto event = made_event(*stream, type, body != nullptr ? boost::json::serialize(*body) : "{}",
-                          context.parts.clock.wall());
+  // The Caliper form of an event needs its id at least; where no body is given, the catalogue's example has one.
+  auto const* const example =
+      stream->format == model::Format::caliper ? context.parts.catalog.find(type) : nullptr;
+  auto const content = body != nullptr      ? boost::json::serialize(*body)
+                       : example != nullptr ? example->body
+                                            : std::string("{}");
+  auto event = made_event(*stream, type, content, context.parts.clock.wall());
   auto const outcome = co_await context.parts.dispatcher.test(
       stream->id, std::move(event.kind), std::move(event.payload), event.metadata_bytes);
   if (!outcome) co_return failed(context, "send a test event", outcome.error());

@@ -206,7 +206,8 @@ Answer list_streams(Context& context, Call const& call) {
 Answer make_stream(Context& context, Call const& call) {
   if (call.made) co_return made_before(context, call);
   auto stream = model::parse_new(call.request.body, rules_for(context, call));
-  auto const checked = check_ours(call, stream ? FieldFaults() : stream.error());
+  auto const checked =
+      check_ours(call, stream ? form_faults(context, *stream) : std::move(stream.error()));
   if (!checked.faults.empty()) co_return refuse_stream(checked);
   co_return co_await add_stream(context, call, std::move(*stream), "data_streams.create");
 }
@@ -244,7 +245,8 @@ Answer change_stream(Context& context, Call const& call) {
   if (!stream) co_return no_such_stream();
   if (!if_match_allows(call.request, stream->version)) co_return changed_meanwhile(*stream);
   auto changed = model::merged(*stream, call.request.body, rules_for(context, call));
-  auto checked = check_ours(call, changed ? FieldFaults() : changed.error());
+  auto checked =
+      check_ours(call, changed ? form_faults(context, *changed) : std::move(changed.error()));
   // What the stream has kept belongs to its account: attempts and undelivered events must not move to another with it.
   if (changed && changed->account != stream->account && !checked.foreign)
     checked.faults.push_back(

@@ -11,6 +11,9 @@
 
 namespace millrace::api {
 
+// Each event type of the stream that its format has no form for, by name and with the reason; event_types.cc.
+FieldFaults form_faults(Context const& context, model::DataStream const& stream);
+
 // The stream that the path names; null where there is none, or none on the caller's side of the wall.
 std::shared_ptr<model::DataStream const> visible_stream(Context& context, Call const& call);
 http::ServerResponse no_such_stream();

@@ -155,7 +155,10 @@ class World {
                      [this](std::optional<std::string> kid) {
                        return rotation(rotations, std::move(kid), rotated);
                      },
-                     {}});
+                     {.allow_caliper = true},
+                     catalog,
+                     caliper,
+                     [this] { return drift; }});
   }
 
   std::string token(model::Role role, std::vector<std::string> accounts) {
@@ -214,6 +217,9 @@ class World {
   std::string metrics = "millrace_up 1\n", not_ready, not_healthy;
   std::vector<std::string> rotations;
   Result<void> rotated;
+  model::Catalog const catalog = model::Catalog::load();
+  formats::CaliperRenderer const caliper = std::move(*formats::CaliperRenderer::make(catalog));
+  model::Drift drift{catalog};
   std::unique_ptr<Registry> registry;
   std::unique_ptr<Api> api;
 };

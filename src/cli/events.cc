@@ -1,9 +1,10 @@
-// `millrace events`: what Canvas sends, from the catalogue that is built in.
+// `millrace events`: what Canvas sends, from the catalogue that is built in; and what a server saw that is not in it.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "cli/client.h"
 #include "cli/commands.h"
 #include "cli/table.h"
 #include "formats/caliper.h"
@@ -110,6 +111,33 @@ Exit show(Showing const& args) {
   return Exit::done;
 }
 
+Exit drift(Reach const& reach) {
+  auto server = ServerClient::open(reach);
+  if (!server) return give_up(server.error());
+  auto const seen = server->object("GET", "/api/v1/event_types/drift");
+  if (!seen) return give_up(seen.error());
+  if (reach.json) return print_json(*seen), Exit::done;
+  Table table({"EVENT", "FIELD", "COUNT", "FIRST SEEN", "LAST SEEN", "EXAMPLE"});
+  auto const* const items = seen->if_contains("items");
+  if (items != nullptr && items->is_array())
+    for (auto const& item : items->get_array()) {
+      if (!item.is_object()) continue;
+      auto const& entry = item.get_object();
+      auto const field = shown(entry, "field");
+      table.row({harmless(shown(entry, "event_type")),
+                 field.empty() ? "(the event is unknown)" : harmless(field), shown(entry, "count"),
+                 shown(entry, "first_seen_at"), shown(entry, "last_seen_at"),
+                 shown_at(entry, {"example", "event_id"})});
+    }
+  if (table.empty())
+    fmt::print("Nothing that the catalogue does not know, since the server started.\n");
+  else
+    table.print();
+  if (auto const more = shown(*seen, "not_listed"); more != "0")
+    fmt::print("The list is full; {} more were seen.\n", more);
+  return Exit::done;
+}
+
 }  // namespace
 
 Command events_command() {
@@ -118,7 +146,9 @@ Command events_command() {
           .group = Group::look,
           .examples =
               "  millrace events list --format caliper\n"
-              "  millrace events show grade_change",
+              "  millrace events show grade_change\n"
+              "  millrace events drift --data DATA          events and fields that came in and are "
+              "not in the catalogue",
           .add = [](CLI::App& app) -> std::function<Exit()> {
             app.require_subcommand(1);
             auto const listing = std::make_shared<Listing>();
@@ -132,7 +162,12 @@ Command events_command() {
             auto* const show_app = app.add_subcommand("show", "Show one, in both formats");
             show_app->add_option("NAME", showing->name, "Name of the event")->required();
             show_app->add_flag("--json", showing->json, "Print JSON");
-            return [listing, showing, list_app] {
+            auto const reach = std::make_shared<Reach>();
+            auto* const drift_app =
+                app.add_subcommand("drift", "List what a server saw that the catalogue lacks");
+            add_reach(*drift_app, *reach);
+            return [listing, showing, reach, list_app, drift_app] {
+              if (drift_app->parsed()) return drift(*reach);
               return list_app->parsed() ? list(*listing) : show(*showing);
             };
           }};

@@ -51,6 +51,16 @@ Take take_level(LogLevel& into) {
   };
 }
 
+Take take_check(delivery::CaliperCheck& into) {
+  return [&into](std::string_view text) -> Result<void> {
+    using enum delivery::CaliperCheck;
+    if (text != "off" && text != "warn" && text != "refuse")
+      return fail(Fault::invalid, fmt::format("must be off, warn or refuse, not \"{}\"", text));
+    into = text == "off" ? off : text == "warn" ? warn : refuse;
+    return {};
+  };
+}
+
 Take take_ranges(std::vector<std::string>& into) {
   return [&into](std::string_view text) -> Result<void> {
     if (auto const taken = take_list(into)(text); !taken) return taken;
@@ -249,6 +259,10 @@ std::vector<Row> rows_of(Settings& into) {
       "data streams that read old events from the disk at a time");
   row("delivery", "signing_threads", "1", take_count(node.delivery.signing_threads, 1, 64),
       "threads that sign");
+
+  row("caliper", "validate", "off", take_check(node.caliper_check),
+      "check events in the Caliper format before they are sent: off, warn (count findings), or "
+      "refuse (and do not send those that have any)");
   return rows;
 }
 

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "formats/caliper_plan.h"
-#include "formats/members.h"
 #include "formats/text_writer.h"
+#include "json/members.h"
 #include "json/reader.h"
 
 namespace millrace::formats {
@@ -389,7 +389,7 @@ Result<std::string> CaliperRenderer::render(std::string_view event_type,
   auto const& plan = found->second;
   std::array<std::string_view, 128> slots{};
   auto const fill = [&](bool in_body, std::string_view object) {
-    each_member(object, [&](std::string_view key, std::string_view raw) {
+    json::each_member(object, [&](std::string_view key, std::string_view raw) {
       auto const slot = plan.slots.find(in_body, key);
       if (slot != SlotTable::none && raw != "null") slots[slot] = raw;
     });

@@ -97,14 +97,25 @@ void add_streams(std::vector<MetricFamily>& all, std::vector<StreamSample> const
                       "Age of the oldest of them, since acceptance; 0 when none waits");
   auto undelivered = gauge("millrace_stream_undelivered",
                            "Events whose run ended without success and that are kept");
+  auto without_form =
+      counter("millrace_stream_without_form_total",
+              "Events that were not sent: the stream's format has no form for them");
+  auto findings = counter("millrace_stream_format_findings_total",
+                          "Findings of the check of the stream's format (caliper.validate)");
+  auto refused = counter("millrace_stream_format_refused_total",
+                         "Events that were not sent for such findings");
   for (auto const& [stream, status] : samples) {
     Labels const labels{{"stream", stream.text()}};
     add_gauge(waiting, labels, static_cast<double>(status.waiting));
     add_gauge(oldest, labels,
               status.oldest_waiting ? std::max(0.0, seconds(now - *status.oldest_waiting)) : 0.0);
     add_gauge(undelivered, labels, static_cast<double>(status.undelivered));
+    add_counter(without_form, labels, status.without_form);
+    add_counter(findings, labels, status.format_findings);
+    add_counter(refused, labels, status.format_refused);
   }
-  for (auto* const made : {&waiting, &oldest, &undelivered}) all.push_back(std::move(*made));
+  for (auto* const made : {&waiting, &oldest, &undelivered, &without_form, &findings, &refused})
+    all.push_back(std::move(*made));
 }
 
 // `value` as a label: itself while it is known or there is room to know it.

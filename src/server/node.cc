@@ -24,7 +24,8 @@ io::Task<Result<std::unique_ptr<Node>>> Node::start(NodeParts parts, NodeSetting
 io::Task<Result<void>> Node::open() {
   if (auto done = listen(); !done)
     co_return done;  // a wrong address is told before the log is read; clients queue
-  if (auto done = open_store(); !done) co_return done;  // the folder, its lock, the log
+  if (auto done = open_catalog(); !done) co_return done;  // events, and their Caliper forms
+  if (auto done = open_store(); !done) co_return done;    // the folder, its lock, the log
   if (auto done = co_await open_secrets(); !done)
     co_return done;  // master key, signing keys, registry, first token
   if (auto done = co_await open_delivery(); !done)
@@ -55,6 +56,19 @@ Result<void> Node::listen() {
                                    : parts_.network.listen(parts_.loops.front(), settings_.listen);
   if (!acceptor) return pass(acceptor);
   acceptor_ = std::move(*acceptor);
+  return {};
+}
+
+Result<void> Node::open_catalog() {
+  catalog_ = model::Catalog::load();
+  auto caliper = formats::CaliperRenderer::make(catalog_);
+  if (!caliper) return pass(caliper);
+  caliper_ = std::move(*caliper);
+  drift_ = std::make_unique<DriftWatch>(catalog_, parts_.clock);
+  if (settings_.caliper_check == delivery::CaliperCheck::off) return {};
+  auto validator = formats::CaliperValidator::load("canvas");
+  if (!validator) return pass(validator);
+  validator_ = std::move(*validator);
   return {};
 }
 
@@ -108,14 +122,16 @@ io::Task<Result<void>> Node::open_delivery() {
 
   std::vector<model::DataStream> streams;
   for (auto const& stream : registry_->streams()) streams.push_back(*stream);
-  auto dispatcher = co_await delivery::open_dispatcher({.store = *store_,
-                                                        .transports = transports_,
-                                                        .loops = parts_.loops,
-                                                        .keys = keys_->ring(),
-                                                        .clock = parts_.clock,
-                                                        .random = parts_.random,
-                                                        .log = parts_.log},
-                                                       settings_.delivery, std::move(streams));
+  auto dispatcher = co_await delivery::open_dispatcher(
+      {.store = *store_,
+       .transports = transports_,
+       .loops = parts_.loops,
+       .keys = keys_->ring(),
+       .clock = parts_.clock,
+       .random = parts_.random,
+       .log = parts_.log,
+       .caliper = {&*caliper_, validator_ ? &*validator_ : nullptr, settings_.caliper_check}},
+      settings_.delivery, std::move(streams));
   if (!dispatcher) co_return pass(dispatcher);
   dispatcher_ = std::move(*dispatcher);
   co_return Result<void>();
@@ -139,8 +155,10 @@ void Node::open_doors() {
                    .region = settings_.region,
                    .version = settings_.version});
   health_ = std::make_unique<Health>(*store_, parts_.clock, parts_.loops);
-  following_ = store_->follow(
-      parts_.loop, [this](store::SharedBatch const& batch) { metrics_->accepted(*batch); });
+  following_ = store_->follow(parts_.loop, [this](store::SharedBatch const& batch) {
+    metrics_->accepted(*batch);
+    drift_->accepted(*batch);
+  });
   api_ = api::Api::make(
       {.store = *store_,
        .registry = *registry_,
@@ -154,7 +172,12 @@ void Node::open_doors() {
        .not_healthy = [this] { return health_->trouble(); },
        .rotate_keys =
            [this](std::optional<std::string> kid) { return keys_->rotate(std::move(kid)); },
-       .rules = {.allow_plain_http = guard_->allows_anything(), .allow_every_account = true}});
+       .rules = {.allow_plain_http = guard_->allows_anything(),
+                 .allow_every_account = true,
+                 .allow_caliper = true},
+       .catalog = catalog_,
+       .caliper = *caliper_,
+       .drift = [this] { return drift_->now(); }});
   server_ = http::serve(
       std::move(acceptor_), parts_.loops.front(), parts_.loops,
       [this](http::ServerRequest request) { return route(std::move(request)); }, parts_.clock,

@@ -11,6 +11,8 @@
 
 #include "api/api.h"
 #include "delivery/dispatcher.h"
+#include "formats/caliper.h"
+#include "formats/caliper_validator.h"
 #include "http/client.h"
 #include "http/server.h"
 #include "ingest/ingest.h"
@@ -19,6 +21,7 @@
 #include "io/net.h"
 #include "io/random.h"
 #include "io/worker.h"
+#include "server/drift_watch.h"
 #include "server/health.h"
 #include "server/keys.h"
 #include "server/metrics.h"
@@ -32,6 +35,7 @@ struct NodeSettings {
   std::optional<int> socket;  // a listening socket that was handed over; then `listen` is not used
   ingest::IngestSettings ingest;
   delivery::DispatcherSettings delivery;
+  delivery::CaliperCheck caliper_check = delivery::CaliperCheck::off;
   std::vector<std::string>
       allow;              // special-purpose ranges that deliveries may go to; plain http only there
   http::TlsSettings tls;  // of deliveries
@@ -67,6 +71,7 @@ class Node {
 
  private:
   io::Task<Result<void>> open();
+  Result<void> open_catalog();
   Result<void> open_store();
   io::Task<Result<void>> open_secrets();
   io::Task<Result<void>> open_delivery();
@@ -83,6 +88,10 @@ class Node {
   enum class Phase : std::uint8_t { starting, ready, stopping };
   std::atomic<Phase> phase_{Phase::starting};
 
+  model::Catalog catalog_;
+  std::optional<formats::CaliperRenderer> caliper_;
+  std::optional<formats::CaliperValidator> validator_;  // if the output is to be checked
+  std::unique_ptr<DriftWatch> drift_;
   std::unique_ptr<io::Worker> worker_;  // for what is rare and takes long: keys
   std::unique_ptr<store::Store> store_;
   std::optional<crypto::Sealer> sealer_;
@@ -99,7 +108,7 @@ class Node {
   std::unique_ptr<io::Acceptor> acceptor_;
   std::unique_ptr<http::Server> server_;
   std::atomic<http::Server const*> serving_{nullptr};  // server_, for other threads
-  std::shared_ptr<void> following_;                    // the log, for the metrics
+  std::shared_ptr<void> following_;                    // the log, for the metrics and the drift
   io::TaskScope chores_;
 };
 

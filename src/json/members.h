@@ -1,4 +1,4 @@
-// Within room formats: the members of a JSON object that is known to be valid (a stored event), raw and without copies.
+// The members of a JSON object that is known to be valid (a stored event), raw and without copies.
 #pragma once
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <string_view>
 
-namespace millrace::formats {
+namespace millrace::json {
 
 // The position after the string that begins at text[at] == '"'.
 inline std::size_t after_string(std::string_view text, std::size_t at) {
@@ -76,4 +76,4 @@ void each_member(std::string_view object, Take take) {
   }
 }
 
-}  // namespace millrace::formats
+}  // namespace millrace::json
