@@ -47,8 +47,9 @@ TEST_P(Corpus, breaks_no_promise) {
 INSTANTIATE_TEST_SUITE_P(Fuzz, Corpus,
                          testing::Values(Target{"event", event}, Target{"strict", strict},
                                          Target{"jwt", jwt}, Target{"jwks", jwks},
-                                         Target{"sigv4", sigv4},
-                                         Target{"data_stream", data_stream}),
+                                         Target{"sigv4", sigv4}, Target{"data_stream", data_stream},
+                                         Target{"caliper", caliper},
+                                         Target{"caliper_check", caliper_check}),
                          [](auto const& one) { return one.param.name; });
 
 }  // namespace

@@ -12,6 +12,8 @@ void jwks(std::string_view input);    // a document of keys from outside
 void sigv4(
     std::string_view
         input);  // a signed request: METHOD PATH?QUERY, header lines, an empty line, the body
-void data_stream(std::string_view input);  // what a client of the API sends
+void caliper(std::string_view input);        // an event, in the Caliper form of every type
+void caliper_check(std::string_view input);  // a document, held against Caliper 1.1
+void data_stream(std::string_view input);    // what a client of the API sends
 
 }  // namespace millrace::fuzz
