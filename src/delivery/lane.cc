@@ -122,7 +122,7 @@ void Lane::prepare(Item& item, SharedRendered rendered) {
   auto const event = item.batch->events[item.at.index];
   auto const& kind = item.batch->events.kinds()[event.kind].kind;
   item.type = kind.type;
-  if (item.tried() == 0) meters_->findings.add(rendered->findings);
+  if (!item.row) meters_->findings.add(rendered->findings);  // once an event, not once a try
   if (item.tried() + 1 >= tools_.policy.tries() || rendered->refusal == Refusal::nonconforming) {
     item.kind = kind;
     item.payload = event.payload;
