@@ -85,6 +85,7 @@ def wrk(port, script, seconds, connections=64):
 
 
 def lua(path, target, headers, body_file):
+    headers = {("Host" if k == "host" else k): v for k, v in headers.items()}
     lines = "\n".join(f'wrk.headers["{k}"] = "{v}"' for k, v in headers.items())
     path.write_text(f'wrk.method = "POST"\nwrk.path = "{target}"\n{lines}\nwrk.body = io.open("{body_file}"):read("*a")\n')
     return path

@@ -134,6 +134,7 @@ std::expected<Events::Sorted, http::ServerResponse> Events::sort(std::string_vie
   };
 
   body = trimmed(body);
+  sorter.block().reserve(body.size(), body.size() / 1024 + 1);
   if (lines || (body.starts_with('{') && looks_like_lines(body))) {
     while (!body.empty())
       if (auto const line = trimmed(next_line(body)); !line.empty() && !take(line))

@@ -2,6 +2,7 @@
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <boost/system/system_error.hpp>
 #include <exception>
 
@@ -23,39 +24,54 @@ void end_task(std::exception_ptr error) {
 
 }  // namespace
 
-struct TaskScope::Running {
-  asio::cancellation_signal signal;
+struct TaskScope::State {
+  explicit State(Executor const& executor)
+      : ended(executor, asio::steady_timer::time_point::max()) {}
+  struct Running {
+    std::uint64_t number;
+    std::unique_ptr<asio::cancellation_signal> signal;
+  };
+  std::list<Running> running;
+  std::uint64_t next = 0;
+  asio::steady_timer ended;
 };
 
 TaskScope::TaskScope(Executor executor)
-    : executor_(executor), ended_(executor, asio::steady_timer::time_point::max()) {}
+    : executor_(std::move(executor)), state_(std::make_shared<State>(executor_)) {}
 
-TaskScope::~TaskScope() { check(running_.empty(), "a TaskScope ends after its Tasks"); }
+TaskScope::~TaskScope() { check(state_->running.empty(), "a TaskScope ends after its Tasks"); }
+
+std::size_t TaskScope::running() const { return state_->running.size(); }
 
 void TaskScope::start(Task<void> task) {
-  auto const at = running_.insert(running_.end(), std::make_unique<Running>());
-  asio::co_spawn(
-      executor_, std::move(task),
-      asio::bind_cancellation_slot((*at)->signal.slot(), [this, at](std::exception_ptr error) {
-        running_.erase(at);
-        if (running_.empty()) ended_.cancel();
-        end_task(std::move(error));
-      }));
+  auto const at = state_->running.insert(
+      state_->running.end(), {state_->next++, std::make_unique<asio::cancellation_signal>()});
+  asio::co_spawn(executor_, std::move(task),
+                 asio::bind_cancellation_slot(at->signal->slot(),
+                                              [state = state_, at](std::exception_ptr error) {
+                                                state->running.erase(at);
+                                                if (state->running.empty()) state->ended.cancel();
+                                                end_task(std::move(error));
+                                              }));
 }
 
+// On the loop itself: Asio hands a signal that is emitted elsewhere to the loop by a bare pointer, and the Task may end before.
 void TaskScope::cancel() {
-  // A handler may end its Task at once and with it the list's node: the next one is taken first.
-  for (auto at = running_.begin(); at != running_.end();) {
-    auto const now = at++;
-    (*now)->signal.emit(asio::cancellation_type::terminal);
-  }
+  asio::dispatch(executor_, [state = state_, before = state_->next] {
+    // A handler may end its Task at once and with it the list's node: the next one is taken first.
+    for (auto at = state->running.begin(); at != state->running.end();) {
+      auto const now = at++;
+      if (now->number < before) now->signal->emit(asio::cancellation_type::terminal);
+    }
+  });
 }
 
 Task<void> TaskScope::join() {
-  while (!running_.empty()) {
-    static_cast<void>(co_await ended_.async_wait(op));
-    auto const state = co_await asio::this_coro::cancellation_state;
-    if (state.cancelled() != asio::cancellation_type::none) unwind();
+  auto const state = state_;
+  while (!state->running.empty()) {
+    static_cast<void>(co_await state->ended.async_wait(op));
+    auto const cancelled = co_await asio::this_coro::cancellation_state;
+    if (cancelled.cancelled() != asio::cancellation_type::none) unwind();
   }
 }
 

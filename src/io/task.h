@@ -49,14 +49,13 @@ class TaskScope {
           task);  // runs at the loop's next turn; an exception other than Unwound ends the process
   void cancel();  // ends the waits of all that run; later starts are not affected
   Task<void> join();  // until none runs; a join that is cancelled leaves them running
-  std::size_t running() const { return running_.size(); }
+  std::size_t running() const;
   Executor const& executor() const { return executor_; }
 
  private:
-  struct Running;
+  struct State;
   Executor executor_;
-  std::list<std::unique_ptr<Running>> running_;
-  asio::steady_timer ended_;
+  std::shared_ptr<State> state_;  // shared with what is posted to the loop
 };
 
 // A loop's own condition: notify() wakes all that wait. No memory: check the condition first, wait in a loop.

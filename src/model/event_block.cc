@@ -40,6 +40,11 @@ void EventBlock::add(Kind const& kind, std::string_view payload, std::uint32_t m
   events_.push_back({index, static_cast<std::uint32_t>(bytes_.size()), metadata_bytes});
 }
 
+void EventBlock::reserve(std::size_t payload_bytes, std::size_t events) {
+  bytes_.reserve(bytes_.size() + payload_bytes);
+  events_.reserve(events_.size() + events);
+}
+
 EventView EventBlock::operator[](std::size_t i) const {
   auto const start = i == 0 ? 0 : events_[i - 1].end;
   auto const& row = events_[i];

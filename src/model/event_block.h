@@ -48,6 +48,9 @@ class EventBlock {
   // Copies an event from another block (or from its stored form).
   void add(Kind const& kind, std::string_view payload, std::uint32_t metadata_bytes);
 
+  // Room for so much more: large blocks that are built event by event need not move as they grow.
+  void reserve(std::size_t payload_bytes, std::size_t events);
+
   std::size_t size() const { return events_.size(); }
   bool empty() const { return events_.empty(); }
   std::size_t payload_bytes() const { return bytes_.size(); }

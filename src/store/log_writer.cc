@@ -261,11 +261,14 @@ void LogWriter::stage(Staged& staged, std::vector<Job>& jobs) {
         job.events.size() <= most_events) {
       staged.open = std::move(job.events);
     } else {
+      auto left = job.events.payload_bytes();
       for (std::size_t i = 0; i < job.events.size(); ++i) {
         auto const event = job.events[i];
         if (!staged.open.empty() && (staged.open.payload_bytes() + event.payload.size() > limit ||
                                      staged.open.size() >= most_events))
           close_batch(staged);
+        if (staged.open.empty()) staged.open.reserve(std::min(left, limit), job.events.size() - i);
+        left -= event.payload.size();
         staged.open.add(job.events.kinds()[event.kind].kind, event.payload, event.metadata_bytes);
       }
     }
