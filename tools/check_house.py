@@ -6,6 +6,7 @@
   format    clang-format 19 has nothing to change
   links     relative links in Markdown lead to files that exist
   map       every folder of src/ stands in ARCHITECTURE.md, and back; every room has a README.md
+  version   CMakeLists.txt and src/base/version.h name the same version
   packages  tools/packages.txt is sorted, without repeats, and names no package that conflicts with Boost 1.81
 """
 import json
@@ -44,7 +45,7 @@ def check_rooms(_):
             continue
         room = path.relative_to(SOURCE).parts[0]
         allowed = rooms.get(room, set()) | {room}
-        if path.name.endswith(("_test.cc", "_test.h")):
+        if path.name.endswith(("_test.cc", "_test.h", "_fixture.h")):
             allowed = allowed | {"testing"} | rooms["testing"]
         for number, line in enumerate(path.read_text().splitlines(), 1):
             found = re.match(r'#include "(\w+)/', line)
@@ -129,8 +130,15 @@ def check_packages(_):
     return faults
 
 
+def check_version(_):
+    built = re.search(r"project\(millrace VERSION ([\d.]+)", (ROOT / "CMakeLists.txt").read_text()).group(1)
+    said = re.search(r'version = "([^"]+)"', (SOURCE / "base/version.h").read_text()).group(1)
+    return [] if built == said else [f"CMakeLists.txt says version {built}, src/base/version.h says {said}"]
+
+
 CHECKS = {"rooms": check_rooms, "headers": check_headers, "format": check_format, "links": check_links, "map": check_map,
-          "packages": check_packages}
+          "packages": check_packages,
+          "version": check_version}
 
 
 def main():

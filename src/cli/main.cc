@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/version.h"
 #include "cli/commands.h"
-#include "cli/version.h"
 
 namespace millrace::cli {
 namespace {

@@ -72,7 +72,7 @@ TEST(SettingsTest, tells_all_faults_at_once_with_where_each_stands) {
   sources.environment = {{"MILLRACE_STORE_FODLER", "x"},
                          {"MILLRACE_TOKEN", "not a setting of ours"},
                          {"MILLRACE_LISTEN_ADDRESS", "nowhere"}};
-  sources.flags = {{"ingest-hold", "1h"}};
+  sources.flags = {{"ingest-hold", "1h"}, {"caliper-validate", "perhaps"}};
 
   auto const loaded = load_settings(sources);
 
@@ -88,7 +88,8 @@ TEST(SettingsTest, tells_all_faults_at_once_with_where_each_stands) {
           HasSubstr("millrace.toml:8: store.log_bytes: must be text"),
           "MILLRACE_STORE_FODLER: there is no such setting",
           HasSubstr("MILLRACE_LISTEN_ADDRESS: listen.address: must be an address and a port"),
-          HasSubstr("--ingest-hold: ingest.hold: must be from ")));
+          HasSubstr("--ingest-hold: ingest.hold: must be from "),
+          HasSubstr("--caliper-validate: caliper.validate: must be off, warn or refuse")));
 }
 
 TEST(SettingsTest, says_where_a_file_that_is_not_toml_breaks) {
