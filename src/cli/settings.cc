@@ -7,8 +7,8 @@
 #include <cctype>
 #include <set>
 
+#include "base/version.h"
 #include "cli/rows.h"
-#include "cli/version.h"
 #include "http/guard.h"
 #include "io/net.h"
 
