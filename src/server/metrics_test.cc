@@ -88,6 +88,9 @@ TEST_F(MetricsTest, has_every_name_that_dashboards_rely_on) {
   delivery::StreamStatus status;
   status.waiting = 9;
   status.undelivered = 4;
+  status.without_form = 11;
+  status.format_findings = 12;
+  status.format_refused = 13;
   status.oldest_waiting = sim_.clock().wall() - std::chrono::seconds(30);
   metrics_.streams({{stream_id, status}});
 
@@ -114,6 +117,9 @@ TEST_F(MetricsTest, has_every_name_that_dashboards_rely_on) {
   EXPECT_THAT(text, ContainsRegex("millrace_stream_oldest_waiting_seconds\\{" + stream +
                                   "\\} 30(\\.0*)?\n"));
   EXPECT_THAT(text, HasSubstr("millrace_stream_undelivered{" + stream + "} 4\n"));
+  EXPECT_THAT(text, HasSubstr("millrace_stream_without_form_total{" + stream + "} 11\n"));
+  EXPECT_THAT(text, HasSubstr("millrace_stream_format_findings_total{" + stream + "} 12\n"));
+  EXPECT_THAT(text, HasSubstr("millrace_stream_format_refused_total{" + stream + "} 13\n"));
   EXPECT_THAT(text, HasSubstr("millrace_commit_seconds_count 1\n"));
   EXPECT_THAT(text, HasSubstr("\nmillrace_log_bytes "));
   EXPECT_THAT(text, HasSubstr("millrace_signatures_total 7\n"));
