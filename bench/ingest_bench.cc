@@ -33,7 +33,8 @@ struct Door {
     credentials.add_token("secret", model::Role::producer, {"*"});
   }
   template <class Call>
-  void run(benchmark::State& state, std::int64_t events, http::ServerRequest const& request, Call call) {
+  void run(benchmark::State& state, std::int64_t events, http::ServerRequest const& request,
+           Call call) {
     std::int64_t requests = 0;
     for (auto _ : state) {
       state.PauseTiming();
@@ -50,38 +51,47 @@ struct Door {
   }
 
   testing::Sim sim;
-  testing::MemoryStore store{sim.clock(), {.batch_bytes = 64U << 20U, .keep = std::chrono::hours(24), .keep_bytes = 32U << 20U}};
+  testing::MemoryStore store{
+      sim.clock(),
+      {.batch_bytes = 64U << 20U, .keep = std::chrono::hours(24), .keep_bytes = 32U << 20U}};
   FakeCredentials credentials;
 };
 
 void kinesis(benchmark::State& state, bool any_signature) {
   Door door;
-  auto const ingest = ingest::Ingest::make({door.store, door.credentials, door.sim.clock(), door.sim.log()}, {.any_signature = any_signature});
+  auto const ingest =
+      ingest::Ingest::make({door.store, door.credentials, door.sim.clock(), door.sim.log()},
+                           {.any_signature = any_signature});
   std::vector<std::string> records;
   for (std::int64_t i = 0; i < state.range(0); ++i) records.push_back(event(i));
   auto request = kinesis_request("PutRecords", put_records(records));
   sign(request, door.sim.clock().wall());
-  door.run(state, state.range(0), request, [&](http::ServerRequest r) { return ingest->kinesis(std::move(r)); });
+  door.run(state, state.range(0), request,
+           [&](http::ServerRequest r) { return ingest->kinesis(std::move(r)); });
 }
 void kinesis_signed(benchmark::State& state) { kinesis(state, false); }
 void kinesis_any_signature(benchmark::State& state) { kinesis(state, true); }
 
 void json_lines(benchmark::State& state) {
   Door door;
-  auto const ingest = ingest::Ingest::make({door.store, door.credentials, door.sim.clock(), door.sim.log()}, {});
+  auto const ingest =
+      ingest::Ingest::make({door.store, door.credentials, door.sim.clock(), door.sim.log()}, {});
   std::string body;
   for (std::int64_t i = 0; i < state.range(0); ++i) body += event(i) + "\n";
   auto const request = events_request(body, "secret", "application/x-ndjson");
-  door.run(state, state.range(0), request, [&](http::ServerRequest r) { return ingest->events(std::move(r)); });
+  door.run(state, state.range(0), request,
+           [&](http::ServerRequest r) { return ingest->events(std::move(r)); });
 }
 
 void json_array(benchmark::State& state) {
   Door door;
-  auto const ingest = ingest::Ingest::make({door.store, door.credentials, door.sim.clock(), door.sim.log()}, {});
+  auto const ingest =
+      ingest::Ingest::make({door.store, door.credentials, door.sim.clock(), door.sim.log()}, {});
   std::string body = "[";
   for (std::int64_t i = 0; i < state.range(0); ++i) body += (i == 0 ? "" : ",") + event(i);
   auto const request = events_request(body + "]", "secret", "application/json");
-  door.run(state, state.range(0), request, [&](http::ServerRequest r) { return ingest->events(std::move(r)); });
+  door.run(state, state.range(0), request,
+           [&](http::ServerRequest r) { return ingest->events(std::move(r)); });
 }
 
 BENCHMARK(kinesis_signed)->ArgName("events")->Arg(1)->Arg(10)->Arg(100)->Arg(500)->Arg(5000);

@@ -556,8 +556,7 @@ io::Task<Result<void>> MemoryStore::add_dead_letters(std::vector<DeadLetter> let
     check(!s.closed, "nothing is called after close()");
     if (auto error = s.letter_trouble.take()) return std::unexpected(std::move(*error));
     for (auto& letter : letters) {
-      if (letter.id.empty())
-        letter.id = Uuid::v7(now, 0, s.letters_made).text();
+      if (letter.id.empty()) letter.id = Uuid::v7(now, 0, s.letters_made).text();
       if (letter.at == WallTime{}) letter.at = now;
       if (letter.payload.size() > letter_bytes) letter.payload.resize(letter_bytes);
       ++s.letters_made;

@@ -26,7 +26,8 @@ struct MemoryStoreTest : ::testing::Test {
 
 TEST_F(MemoryStoreTest, keeps_what_is_appended_and_tells_followers_in_order) {
   std::vector<std::uint64_t> seen;
-  auto follower = store.follow(sim.executor(), [&](SharedBatch const& batch) { seen.push_back(batch->number); });
+  auto follower = store.follow(sim.executor(),
+                               [&](SharedBatch const& batch) { seen.push_back(batch->number); });
 
   auto const appended = sim.run(store.append(block({"a", "b", "c"}), std::nullopt));
   sim.settle();
@@ -88,8 +89,10 @@ TEST_F(MemoryStoreTest, drops_what_is_too_old) {
 
 TEST_F(MemoryStoreTest, changes_records_all_or_none) {
   EXPECT_TRUE(sim.run(store.change({{"c", "1", "x", 0}, {"c", "2", "y", std::nullopt}})));
-  EXPECT_EQ(sim.run(store.change({{"c", "1", "z", 1}, {"c", "2", "z", 7}})).error().fault, Fault::conflict);
-  EXPECT_EQ(sim.run(store.change({{"c", "3", std::nullopt, std::nullopt}})).error().fault, Fault::missing);
+  EXPECT_EQ(sim.run(store.change({{"c", "1", "z", 1}, {"c", "2", "z", 7}})).error().fault,
+            Fault::conflict);
+  EXPECT_EQ(sim.run(store.change({{"c", "3", std::nullopt, std::nullopt}})).error().fault,
+            Fault::missing);
 
   auto const all = sim.run(store.records("c"));
   ASSERT_THAT(*all, SizeIs(2));
