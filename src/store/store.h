@@ -108,8 +108,8 @@ struct Counters {             // since the stream was made
   std::uint64_t matched = 0;  // selected in batches before StreamProgress::counted_to
   std::uint64_t delivered = 0;
   std::uint64_t undelivered = 0;  // runs that ended without success
-  std::uint64_t skipped =
-      0;  // passed over: by activation from now or a time, or without a form in the format of the stream
+  // Passed over: by activation from now or a time, or without a form in the format of the stream.
+  std::uint64_t skipped = 0;
   std::uint64_t lost = 0;  // gone with a segment before they were delivered
   friend bool operator==(Counters const&, Counters const&) = default;
 };
