@@ -39,7 +39,7 @@ void look_inside(json::Parser& parser, std::vector<json::Member> const& members,
   } else if (auto const data = member(members, "data"); data.starts_with('[')) {
     auto const events = parser.elements(data, limits);
     if (!events || events->empty() || !events->front().starts_with('{')) return;
-    if (auto const inner = parser.members(std::string(events->front()), limits))
+    if (auto const inner = parser.members(events->front(), limits))
       decoded.event_time = text_member(*inner, "eventTime");
   }
 }

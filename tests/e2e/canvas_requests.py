@@ -38,7 +38,7 @@ def run(folder):
     # libfaketime comes before the sanitizer's runtime, which then must not insist on being first. Time stands still but for waits.
     server = Server(folder / "data", environment={
         "LD_PRELOAD": str(library), "FAKETIME": "@2026-11-21 19:24:27", "TZ": "UTC", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}).wait_ready()
+        "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0:allocator_release_to_os_interval_ms=-1"}).wait_ready()
     sink = Sink()
     server.add_stream(sink.url, account=ACCOUNT)
     server.call("POST", "/api/v1/access_keys", {"accounts": ["*"], "access_key_id": KEY, "secret_access_key": SECRET}, expect=201)
