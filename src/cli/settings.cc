@@ -259,6 +259,8 @@ std::vector<Row> rows_of(Settings& into) {
       "data streams that read old events from the disk at a time");
   row("delivery", "signing_threads", "1", take_count(node.delivery.signing_threads, 1, 64),
       "threads that sign");
+  row("delivery", "retries", "2000000", take_count(node.delivery.retries, 1000, 100'000'000),
+      "events that wait for another try in memory, of all data streams; more wait in the log");
 
   row("caliper", "validate", "off", take_check(node.caliper_check),
       "check events in the Caliper format before they are sent: off, warn (count findings), or "

@@ -29,6 +29,8 @@ struct DispatcherSettings {
   std::size_t rendered_bytes = 64 * 1024 * 1024;  // cache of rendered and signed bodies
   std::size_t catching_up = 8;                    // lanes that read old segments at a time
   std::size_t signing_threads = 1;
+  std::size_t retries =
+      2'000'000;  // in memory, of all lanes; at about 100 bytes. More wait in the log
 };
 
 struct StreamStatus {

@@ -49,6 +49,7 @@ struct LaneTools {
   RetryPolicy policy = RetryPolicy::canvas();
   Histogram delivery_time;
   Histogram end_to_end_time;
+  std::atomic<std::size_t> retries{0};  // in memory, of all lanes
 };
 
 // The loop that a lane lives on, as the lane sees it (shard.h).
@@ -68,6 +69,8 @@ class Lane final : public std::enable_shared_from_this<Lane> {
  public:
   struct Limits {
     static constexpr std::size_t retries = 100'000;  // in memory; more wait in the log
+    // What a lane may always have, however many the others have (DispatcherSettings::retries).
+    static constexpr std::size_t own_retries = 256;
     static constexpr std::size_t slots =
         1024;  // events taken from the log beyond the oldest unsettled one
     static constexpr std::size_t unstored_bytes =
@@ -232,7 +235,7 @@ class Lane final : public std::enable_shared_from_this<Lane> {
   std::uint64_t edits_ = 0;
   std::size_t entries_per_send_ = 1;
   RenderRules rules_;
-  RetryQueue retries_;
+  RetryQueue retries_{tools_.retries};
   KidTable kids_;
   io::Signal quiet_;
 

@@ -67,6 +67,8 @@ bool Lane::take_from_log(Item& item) {
   }
   // Both empty by themselves: retries by being sent, payloads by the next checkpoint, which calls pump().
   if (retries_.size() >= Limits::retries || unstored_bytes_ > Limits::unstored_bytes) return false;
+  if (retries_.size() >= Limits::own_retries && tools_.retries.load() >= tools_.settings.retries)
+    return false;
   while (unscanned_ > 0) {
     if ((!batch_ || batch_->number != scan_.batch) && !load_batch()) return false;
     auto const events = static_cast<std::uint32_t>(batch_->events.size());

@@ -77,7 +77,7 @@ void Lane::remove() {
   ++edits_;
   halt();
   removed_ = true;
-  retries_ = {};
+  retries_.clear();
   held_.clear();
 }
 

@@ -57,6 +57,7 @@ store::Retry retry_of(RetryRow const& row, KidTable const& kids) {
 
 void RetryQueue::push(RetryRow row) {
   rows_.push_back(row);
+  if (total_ != nullptr) total_->fetch_add(1, std::memory_order_relaxed);
   std::ranges::push_heap(rows_, is_later);
 }
 
@@ -64,6 +65,7 @@ RetryRow RetryQueue::pop() {
   std::ranges::pop_heap(rows_, is_later);
   RetryRow const row = rows_.back();
   rows_.pop_back();
+  less(1);
   return row;
 }
 
@@ -72,6 +74,7 @@ std::vector<RetryRow> RetryQueue::take_before(std::uint64_t batch) {
       std::ranges::partition(rows_, [&](RetryRow const& row) { return row.at.batch >= batch; });
   std::vector<RetryRow> taken(kept.begin(), kept.end());
   rows_.erase(kept.begin(), kept.end());
+  less(taken.size());
   std::ranges::make_heap(rows_, is_later);
   return taken;
 }

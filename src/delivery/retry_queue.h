@@ -1,6 +1,7 @@
 // The events of one lane that wait for their next try: compact rows, the one that is due first on top.
 #pragma once
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -41,17 +42,33 @@ store::Retry retry_of(RetryRow const& row, KidTable const& kids);
 
 class RetryQueue {
  public:
+  RetryQueue() = default;
+  // `total`: counts the rows of all queues together; it outlives the queue.
+  explicit RetryQueue(std::atomic<std::size_t>& total) : total_(&total) {}
+  RetryQueue(RetryQueue const&) = delete;
+  RetryQueue& operator=(RetryQueue const&) = delete;
+  ~RetryQueue() { less(rows_.size()); }
+
   bool empty() const { return rows_.empty(); }
   std::size_t size() const { return rows_.size(); }
   void push(RetryRow row);
   SteadyTime next_due() const { return rows_.front().due; }  // not when empty
+  void clear() {
+    less(rows_.size());
+    rows_ = {};
+  }
   RetryRow pop();  // the one that is due first; not when empty
   std::vector<RetryRow> const& rows() const { return rows_; }  // in no order
   // Takes out all that stand in batches before `batch`.
   std::vector<RetryRow> take_before(std::uint64_t batch);
 
  private:
+  void less(std::size_t rows) {
+    if (total_ != nullptr) total_->fetch_sub(rows, std::memory_order_relaxed);
+  }
+
   std::vector<RetryRow> rows_;  // a heap
+  std::atomic<std::size_t>* total_ = nullptr;
 };
 
 }  // namespace millrace::delivery

@@ -184,6 +184,28 @@ TEST(RetryQueueTest, gives_what_is_due_first_and_forgets_what_is_gone) {
   EXPECT_EQ(count, 50);
 }
 
+TEST(RetryQueueTest, all_queues_together_are_counted) {
+  std::atomic<std::size_t> total{0};
+  RetryQueue one(total);
+  {
+    RetryQueue other(total);
+    RetryRow row;
+    for (std::uint64_t batch = 1; batch <= 4; ++batch) {
+      row.at = {batch, 0};
+      one.push(row);
+      other.push(row);
+    }
+    EXPECT_EQ(total, 8U);
+    one.pop();
+    one.take_before(3);
+    EXPECT_EQ(total, 6U);
+  }
+
+  EXPECT_EQ(total, 2U) << "what is left in the queue that lives";
+  one.clear();
+  EXPECT_EQ(total, 0U);
+}
+
 TEST(RetryQueueTest, a_row_is_the_retry_that_it_was_made_of) {
   KidTable kids;
   store::Retry const retry{{7, 3},
