@@ -108,6 +108,24 @@ TEST_F(DispatcherTest, after_four_tries_an_event_is_undelivered_and_kept) {
   EXPECT_EQ(ledger(1).undelivered_other, 0);
 }
 
+TEST_F(DispatcherTest, retries_beyond_the_limit_of_all_streams_wait_in_the_log) {
+  settings.retries = 300;
+  open({stream(1)});
+  endpoint(1)->answer = [](Entry const&) { return answered(500); };
+
+  append(1000);
+  sim.advance(1min);
+  auto const down = status(1);
+  endpoint(1)->answer = [](Entry const&) { return answered(200); };
+  sim.advance(1h);
+  auto const well = status(1);
+
+  EXPECT_LE(down.retrying, 300 + settings.window);
+  EXPECT_EQ(down.waiting, 1000);
+  EXPECT_EQ(well.waiting, 0);
+  EXPECT_EQ(well.counters.delivered, 1000);
+}
+
 TEST_F(DispatcherTest, a_failed_event_does_not_hold_those_behind_it) {
   open({stream(1)});
   int seen = 0;
