@@ -15,7 +15,7 @@ class App;
 
 namespace millrace::cli {
 
-// What the process ends with (INTERFACES: Commands).
+// What the process ends with (docs/manual.md).
 enum class Exit : std::uint8_t {
   done = 0,
   no = 1,      // the answer is no: a check failed

@@ -61,7 +61,7 @@ struct Attempt {
   std::string response_body;  // at most 64 KiB, the same
 };
 
-// As REST shows it (INTERFACES.md "An attempt").
+// As REST shows it (openapi.yaml, Attempt).
 std::string to_json(Attempt const& attempt);
 
 }  // namespace millrace::model

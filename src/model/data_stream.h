@@ -90,7 +90,7 @@ std::expected<DataStream, std::vector<FieldFault>> parse_new(std::string_view js
 std::expected<DataStream, std::vector<FieldFault>> merged(DataStream const& stream,
                                                           std::string_view json, StreamRules rules);
 
-// As REST shows it: secrets as null, `secret_access_key_set`. (INTERFACES.md "A data stream")
+// As REST shows it: secrets as null, `secret_access_key_set`. (openapi.yaml, DataStream)
 std::string to_json(DataStream const& stream);
 // As it is stored, with its secrets: seal the result before it touches a disk.
 std::string to_stored(DataStream const& stream);

@@ -1,4 +1,4 @@
-// The text of /metrics (INTERFACES.md, "Metrics"): what the rooms have counted, under the names that dashboards rely on.
+// The text of /metrics (docs/manual.md): what the rooms have counted, under the names that dashboards rely on.
 //   Bounds   An account or event type is whatever a producer says: past `max_event_types` distinct types (and `max_accounts`
 //            accounts) since the start, further ones are counted as "other".
 //   Threads  accepted() and streams() on one loop; text() on any.
