@@ -2,52 +2,18 @@
 
 #include <fmt/format.h>
 
-#include <array>
-#include <charconv>
-
-#include "base/encoding.h"
-#include "http/answer_reader.h"
 #include "http/dial.h"
+#include "http/http1.h"
 #include "http/pool.h"
 #include "http/resolver.h"
 #include "http/tasks.h"
 #include "http/tls.h"
+#include "http/watch.h"
 
 namespace millrace::http {
 namespace {
 
 constexpr auto tick = std::chrono::milliseconds(100);
-
-// An ask under way, as the sweep sees it. A ring of them: entering and leaving cost nothing.
-struct Watch {
-  Watch() = default;
-  Watch(Watch& ring, SteadyTime until) : deadline(until), before(ring.before), after(&ring) {
-    before->after = after->before = this;
-  }
-  ~Watch() {
-    before->after = after;
-    after->before = before;
-  }
-  Watch(Watch const&) = delete;
-  Watch& operator=(Watch const&) = delete;
-  bool alone() const { return after == this; }
-
-  SteadyTime deadline{};
-  io::ByteStream* stream = nullptr;  // closed when the deadline has passed
-  io::Signal* signal = nullptr;      // notified then, and at each tick
-  bool late = false;
-  Watch* before = this;
-  Watch* after = this;
-};
-
-// Points a Watch at what its ask waits for, for as long as it waits.
-struct Waiting {
-  Waiting(Watch& of, io::Signal& signal) : watch(of) { watch.signal = &signal; }
-  ~Waiting() { watch.signal = nullptr; }
-  Waiting(Waiting const&) = delete;
-  Waiting& operator=(Waiting const&) = delete;
-  Watch& watch;
-};
 
 // Ends a Dial that nobody waits for any more.
 struct Dialling {
@@ -63,14 +29,15 @@ std::string in_words(Duration span) { return fmt::format("{:.1f} s", seconds(spa
 class Core : public std::enable_shared_from_this<Core> {
  public:
   Core(io::Executor loop, io::Network& network, io::Clock& clock, Guard const& guard,
-       std::unique_ptr<TlsClient> tls, ClientLimits limits)
+       std::shared_ptr<TlsClient const> tls, ClientLimits limits)
       : loop_(loop),
         network_(network),
         clock_(clock),
         guard_(guard),
         tls_(std::move(tls)),
         resolver_(loop, clock),
-        tasks_(std::move(loop)) {
+        tasks_(std::move(loop)),
+        http1_(clock, tasks_) {
     pool_.limits = limits;
   }
 
@@ -89,7 +56,6 @@ class Core : public std::enable_shared_from_this<Core> {
     std::string reason;
   };
   using Step = std::optional<Failed>;
-  enum class Sent : std::uint8_t { all, some, broken };
 
   io::Task<Step> connect(Ask const& ask, std::shared_ptr<Origin> origin, Lease& lease, Watch& watch,
                          Answer& answer);
@@ -99,11 +65,6 @@ class Core : public std::enable_shared_from_this<Core> {
                                 Watch& watch);
   Step check_addresses(Url const& url,
                        std::vector<boost::asio::ip::address> const& addresses) const;
-  void render(Ask const& ask);
-  void send(std::shared_ptr<PooledConnection> const& connection);
-  static io::Task<void> send_rest(PooledConnection& connection);
-  void settle(Answer& answer, AnswerReader const& reader, Watch const& watch, SteadyTime sent_at,
-              int code);
   void ensure_sweep();
   io::Task<void> sweep();
 
@@ -111,15 +72,13 @@ class Core : public std::enable_shared_from_this<Core> {
   io::Network& network_;
   io::Clock& clock_;
   Guard const& guard_;
-  std::unique_ptr<TlsClient> tls_;
+  std::shared_ptr<TlsClient const> tls_;
   Resolver resolver_;
   Pool pool_;
   Tasks tasks_;
+  Http1 http1_;
   Watch ring_;
   bool sweeping_ = false;
-  std::vector<Field> fields_;
-  std::array<std::byte, 16 * 1024> scratch_;  // everybody's between two waits, as out_ is
-  std::string out_;
 };
 
 Answer failed(Answer answer, Trouble trouble, std::string reason) {
@@ -129,10 +88,13 @@ Answer failed(Answer answer, Trouble trouble, std::string reason) {
 }
 
 // A head that ends early would let a caller's header value write the request.
+bool are_clean(std::string_view lines) {
+  return lines.empty() || (lines.ends_with("\r\n") && !lines.contains("\r\n\r\n") &&
+                           !lines.starts_with("\r\n") && !lines.contains('\0'));
+}
+
 bool is_clean(Ask const& ask) {
-  return is_token(ask.method) && (ask.head.empty() || ask.head.ends_with("\r\n")) &&
-         !ask.head.contains("\r\n\r\n") && !ask.head.starts_with("\r\n") &&
-         !ask.head.contains('\0');
+  return is_token(ask.method) && are_clean(ask.head) && are_clean(ask.fresh);
 }
 
 io::Task<Answer> Core::ask(Ask ask) {
@@ -145,11 +107,12 @@ io::Task<Answer> Core::ask(Ask ask) {
   if (!is_clean(ask))
     co_return failed(std::move(answer), Trouble::own_side,
                      "the request's own headers are malformed");
-  auto const origin = pool_.origin_of(*ask.url);
+  if (!ask.tls) ask.tls = tls_;
+  auto const origin = pool_.origin_of(*ask.url, ask.tls);
   for (;;) {
     Lease lease(pool_, origin);
     answer.reused = false;
-    if (auto idle = answer.resent ? nullptr : pool_.take_idle(*origin, began, scratch_)) {
+    if (auto idle = answer.resent ? nullptr : pool_.take_idle(*origin, began, http1_.scratch())) {
       lease.hold(std::move(idle));
       answer.reused = true;
     } else if (auto step = co_await connect(ask, origin, lease, watch, answer)) {
@@ -157,152 +120,19 @@ io::Task<Answer> Core::ask(Ask ask) {
     }
     answer.address = lease->address;
     answer.tls_version = lease->tls_version;
+    answer.certificate = lease->certificate;
     answer.reached = Phase::send;
-    auto& stream = *lease->stream;
-    watch.stream = &stream;
-    render(ask);
     auto const sent_at = clock_.now();
-    send(lease.connection());
-    AnswerReader reader(answer, fields_, ask.method == "HEAD", ask.kept_body);
-    bool look_first =
-        !answer.reused && ask.url->tls();  // what OpenSSL has read already wakes nobody
-    int code = 0;
-    for (bool reading = true; reading;) {
-      if (!look_first) {
-        if (auto const ready = co_await stream.readable(); !ready) break;
-      }
-      look_first = false;
-      for (;;) {
-        auto const moved =
-            watch.late ? io::Moved{io::Moved::State::failed} : stream.try_read(scratch_);
-        if (moved.state == io::Moved::State::again) break;
-        if (moved.state != io::Moved::State::done) {
-          code = moved.code;
-          reading = false;
-          if (moved.state == io::Moved::State::ended) reader.ended();
-          break;
-        }
-        bool const before = reader.head_complete();
-        auto const state = reader.take(as_text(std::span(scratch_).first(moved.bytes)));
-        if (!before && reader.head_complete()) {
-          auto const now = clock_.now();
-          answer.answer = now - sent_at;
-          answer.reached = Phase::done;
-          watch.late = watch.late || now > watch.deadline;
-          if (watch.late) {
-            watch.stream = nullptr;
-            answer.reached = Phase::answer;
-            co_return failed(std::move(answer), Trouble::timeout, "the answer came too late");
-          }
-        }
-        reading = state != AnswerReader::State::done && state != AnswerReader::State::bad;
-        if (!reading) break;
-      }
-    }
-    watch.stream = nullptr;
-    bool const silent = !reader.has_bytes() && !watch.late;
-    if (silent && answer.reused && !answer.resent) {  // it was closed while it rested
+    auto const exchanged = co_await http1_.exchange(ask, lease.connection(), watch, answer);
+    if (exchanged == Exchanged::silent && !answer.resent) {
+      answer = Answer();
       answer.resent = true;
       continue;
     }
-    bool const keep = reader.may_reuse() && !lease->writing;
-    settle(answer, reader, watch, sent_at, code);
-    if (keep) lease.keep(sent_at + std::chrono::duration_cast<SteadyTime::duration>(answer.answer));
+    if (exchanged == Exchanged::reusable)
+      lease.keep(sent_at + std::chrono::duration_cast<SteadyTime::duration>(answer.answer));
     co_return answer;
   }
-}
-
-void Core::settle(Answer& answer, AnswerReader const& reader, Watch const& watch,
-                  SteadyTime sent_at, int code) {
-  if (reader.head_complete()) {
-    if (reader.is_done()) return;
-    answer.body_cut = true;
-    answer.reason = watch.late ? "slow body" : "bad framing: the connection broke within the body";
-    return;
-  }
-  answer.reached = Phase::answer;
-  answer.answer = clock_.now() - sent_at;
-  if (watch.late) {
-    answer.trouble = Trouble::timeout;
-    answer.reason =
-        reader.has_bytes() ? "the header block was not complete in time" : "no answer in time";
-  } else if (reader.is_bad()) {
-    answer.trouble = Trouble::protocol;
-    answer.reason = reader.why_bad();
-  } else {
-    answer.trouble = Trouble::broken;
-    answer.reason = fmt::format(
-        "the connection {}{} {} the answer's header block", code != 0 ? "broke" : "was closed",
-        code != 0 ? fmt::format(" ({})", std::generic_category().message(code)) : "",
-        reader.has_bytes() ? "within" : "before");
-  }
-}
-
-void Core::render(Ask const& ask) {
-  auto const& url = *ask.url;
-  out_.clear();
-  out_ += ask.method;
-  out_ += ' ';
-  out_ += url.target;
-  out_ += " HTTP/1.1\r\nHost: ";
-  bool const brackets = url.is_ip && url.host.contains(':');
-  if (brackets) out_ += '[';
-  out_ += url.host;
-  if (brackets) out_ += ']';
-  auto const number = [&](std::uint64_t n) {
-    char digits[24];
-    out_.append(digits, std::to_chars(digits, digits + sizeof digits, n).ptr);
-  };
-  if (url.port != (url.tls() ? 443 : 80)) {
-    out_ += ':';
-    number(url.port);
-  }
-  out_ += "\r\n";
-  out_ += ask.head;
-  if (!ask.body.empty() ||
-      (ask.method != "GET" && ask.method != "HEAD" && ask.method != "DELETE")) {
-    out_ += "Content-Length: ";
-    number(ask.body.size());
-    out_ += "\r\n";
-  }
-  out_ += "\r\n";
-  out_ += ask.body;
-}
-
-// What does not fit goes on beside the reading: an endpoint may answer before it has read all. A broken write shows when reading.
-void Core::send(std::shared_ptr<PooledConnection> const& connection) {
-  std::string_view left = out_;
-  while (!left.empty()) {
-    auto const moved = connection->stream->try_write(as_bytes(left));
-    if (moved.state == io::Moved::State::done) {
-      left.remove_prefix(moved.bytes);
-      continue;
-    }
-    if (moved.state != io::Moved::State::again) {
-      connection->writing = true;  // never to be used again
-      return;
-    }
-    connection->unsent = left;
-    connection->writing = true;
-    tasks_.start(connection, send_rest(*connection));
-    return;
-  }
-}
-
-io::Task<void> Core::send_rest(PooledConnection& connection) {
-  std::string_view left = connection.unsent;
-  while (!left.empty()) {
-    auto const moved = connection.stream->try_write(as_bytes(left));
-    if (moved.state == io::Moved::State::done)
-      left.remove_prefix(moved.bytes);
-    else if (moved.state != io::Moved::State::again)
-      co_return;
-    else if (auto const ready = co_await connection.stream->writable(); !ready)
-      co_return;
-  }
-  connection.unsent.clear();
-  connection.unsent.shrink_to_fit();
-  connection.writing = false;
 }
 
 io::Task<Core::Step> Core::connect(Ask const& ask, std::shared_ptr<Origin> origin, Lease& lease,
@@ -321,7 +151,7 @@ io::Task<Core::Step> Core::connect(Ask const& ask, std::shared_ptr<Origin> origi
   answer.reached = Phase::connect;
   answer.address = io::text_of(io::Endpoint(addresses.front(), ask.url->port));
   if (auto step = check_addresses(*ask.url, addresses)) co_return step;
-  DialNeeds const needs{network_, clock_, *tls_, pool_.limits.connect_time};
+  DialNeeds const needs{network_, clock_, ask.tls, pool_.limits.connect_time};
   Dialling const dialling(std::make_shared<Dial>(needs, loop_, *ask.url, std::move(addresses),
                                                  origin->session, origin));
   auto& dial = *dialling.dial;
@@ -341,6 +171,7 @@ io::Task<Core::Step> Core::connect(Ask const& ask, std::shared_ptr<Origin> origi
   auto connection = std::make_shared<PooledConnection>();
   connection->address = io::text_of(stream->peer());
   connection->tls_version = dial.tls_version();
+  connection->certificate = dial.certificate();
   connection->stream = std::move(stream);
   lease.hold(std::move(connection));
   co_return std::nullopt;
@@ -446,7 +277,7 @@ class PooledClient final : public Client {
 Result<std::unique_ptr<Client>> make_client(io::Executor loop, io::Network& network,
                                             io::Clock& clock, Guard const& guard, TlsSettings tls,
                                             ClientLimits limits) {
-  auto trust = TlsClient::make(tls);
+  auto trust = make_tls_client(tls);
   if (!trust) return pass(trust);
   return std::make_unique<PooledClient>(
       std::make_shared<Core>(std::move(loop), network, clock, guard, std::move(*trust), limits));

@@ -25,12 +25,27 @@ namespace millrace::http {
 
 enum class Phase : std::uint8_t { dns, connect, tls, send, answer, done };
 
+class TlsClient;
+
+struct TlsSettings {
+  std::string extra_ca_file{};  // PEM; beside the system's trust store
+  std::string extra_ca{};       // the same, as text
+  std::string certificate{};    // PEM, leaf first: shown to a server that asks; empty: none
+  std::string key{};            // PEM, of that leaf, without a pass phrase
+};
+
+// Whom to trust, and who we are. For Clients of any loop. Fails with: invalid, missing (the CA file), io.
+Result<std::shared_ptr<TlsClient const>> make_tls_client(TlsSettings const& settings);
+
 struct Ask {
   std::string_view method = "POST";
   Url const* url = nullptr;  // outlives the call
-  std::string_view
-      head;  // extra header lines, each ended by CRLF, made once by the caller; never Host, Content-Length, Connection
-  std::string_view body;
+  // Extra header lines, each ended by CRLF; never Host, Content-Length, Connection. `head`: the same at each ask of this caller;
+  // `fresh`: of this ask alone.
+  std::string_view head{}, fresh{};
+  std::string_view body{};
+  // Null: the Client's own. Connections are shared only where it is the same.
+  std::shared_ptr<TlsClient const> tls{};
   Duration deadline = std::chrono::seconds(15);
   std::size_t kept_body = 64 * 1024;  // bytes of the answer's body that are kept
 };
@@ -47,6 +62,13 @@ enum class Trouble : std::uint8_t {
   own_side,  // no descriptors, no memory
 };
 
+struct CertificateFacts {  // of a peer; a stranger's text, printable
+  std::string subject;     // its names, else its subject: "hooks.example.edu, *.example.edu"
+  std::string issuer;      // "CN=R11,O=Let's Encrypt,C=US"
+  std::string valid_to;    // "2027-02-01"
+  std::string sha256;      // of the certificate, hexadecimal
+};
+
 struct Answer {
   Trouble trouble = Trouble::none;
   Phase reached = Phase::done;  // how far it came
@@ -54,21 +76,26 @@ struct Answer {
       reason;  // for people; of any trouble, and of what was odd about a success ("slow body", "bad framing")
   int status = 0;
   std::vector<Header> headers;  // at most 16 KiB are kept
-  std::string body;             // at most 64 KiB
+  std::string body;             // at most Ask::kept_body
   bool body_cut = false;        // there was more, or it did not end in time
   bool reused = false, resent = false;
-  std::string address;  // of the peer
-  std::string tls_version;
-  Duration dns{}, connect{}, tls{}, answer{};
-};
-
-struct TlsSettings {
-  std::string extra_ca_file;  // PEM; beside the system's trust store
+  bool crowded =
+      false;  // it waited long for a connection: the origin takes no more of them, or we open no more
+  bool http2 = false;
+  std::string address;      // of the peer
+  std::string tls_version;  // "TLSv1.3"; empty: plain, or not so far
+  std::shared_ptr<CertificateFacts const> certificate;
+  // Each phase's own length; zero where it did not happen. `answer`: from the request to the end of the header block; `first_byte`
+  // of it, to the first byte that came; `body_time`: behind it.
+  Duration dns{}, connect{}, tls{}, first_byte{}, answer{}, body_time{};
 };
 
 struct ClientLimits {
   std::size_t connections = 4096;
   std::size_t connections_per_origin = 256;
+  bool http2 = true;  // offered (ALPN) once `http2_from` asks are under way to an origin
+  std::size_t http2_from = 8;
+  std::size_t streams_per_connection = 128;  // of HTTP/2, at most; a peer may want fewer
   Duration idle_time = std::chrono::seconds(50);
   Duration dns_time = std::chrono::seconds(5);
   Duration connect_time = std::chrono::seconds(5);
@@ -81,7 +108,7 @@ class Client {
   virtual std::size_t open_connections() const = 0;
 };
 
-// Fails with: invalid (the CA file), io. `guard`, `clock`, `network` outlive the Client.
+// Fails as make_tls_client. `guard`, `clock`, `network` outlive the Client.
 Result<std::unique_ptr<Client>> make_client(io::Executor loop, io::Network& network,
                                             io::Clock& clock, Guard const& guard, TlsSettings tls,
                                             ClientLimits limits = {});

@@ -555,14 +555,14 @@ TEST_F(TlsTest, resumes_sessions) {
                                    files.write("key.pem", leaf.key_pem));
   auto const at = testing::loopback_listener(sim.executor());
   auto const trust =
-      TlsClient::make({.extra_ca_file = files.write("ca.pem", authority.certificate_pem())});
+      make_tls_client({.extra_ca_file = files.write("ca.pem", authority.certificate_pem())});
   auto const url = parse_url("https://127.0.0.1/").value();
   SslSession session;
   for (bool const expected : {false, true}) {
     auto const accepting = sim.start(at->accept(sim.executor()));
     auto to_server = sim.finish(network.connect(at->local()));
     sim.run_until([&] { return accepting.done(); });
-    auto const ours = (*trust)->connecting(std::move(*to_server), url, session);
+    auto const ours = (*trust)->connecting(std::move(*to_server), url, session, false);
     auto const theirs = tls_accepting(std::move(*accepting.value()), **tls);
     auto const serving = sim.start(theirs->handshake());
     ASSERT_TRUE(sim.finish(ours->handshake()).has_value());

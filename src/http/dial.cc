@@ -5,7 +5,7 @@
 namespace millrace::http {
 namespace {
 
-constexpr auto head_start = std::chrono::milliseconds(250);
+constexpr auto head_start = std::chrono::milliseconds(200);
 constexpr std::size_t max_tried = 8;
 
 }  // namespace
@@ -14,7 +14,7 @@ Dial::Dial(DialNeeds needs, io::Executor const& loop, Url const& url,
            std::vector<boost::asio::ip::address> addresses, SslSession& session,
            std::shared_ptr<void> owner)
     : changed(loop),
-      needs_(needs),
+      needs_(std::move(needs)),
       url_(url),
       addresses_(std::move(addresses)),
       session_(session),
@@ -51,7 +51,7 @@ io::Task<void> Dial::attempt(io::Endpoint to) {
   auto const at = needs_.clock.now();
   std::unique_ptr<io::ByteStream> stream = std::move(*connected);
   if (url_.tls()) {
-    auto secured = needs_.tls.connecting(std::move(stream), url_, session_);
+    auto secured = needs_.tls->connecting(std::move(stream), url_, session_, needs_.http2);
     if (auto const done = co_await secured->handshake(); !done) {
       if (!stream_)
         failed(Phase::tls, Trouble::tls, fmt::format("{}: {}", io::text_of(to), done.error().what));
@@ -60,6 +60,8 @@ io::Task<void> Dial::attempt(io::Endpoint to) {
     if (stream_) co_return;
     tls_took_ = needs_.clock.now() - at;
     tls_version_ = secured->version();
+    certificate_ = secured->certificate();
+    http2_ = secured->http2();
     stream = std::move(secured);
   }
   connect_took_ = at - began;

@@ -15,8 +15,9 @@ namespace millrace::http {
 struct DialNeeds {
   io::Network& network;
   io::Clock& clock;
-  TlsClient const& tls;
+  std::shared_ptr<TlsClient const> tls;
   Duration connect_time;  // after which the next address is tried, ready or not
+  bool http2 = false;     // offer it
 };
 
 class Dial : public std::enable_shared_from_this<Dial> {
@@ -38,6 +39,8 @@ class Dial : public std::enable_shared_from_this<Dial> {
   Phase reached() const { return reached_; }
   std::string const& reason() const { return reason_; }
   std::string const& tls_version() const { return tls_version_; }
+  std::shared_ptr<CertificateFacts const> const& certificate() const { return certificate_; }
+  bool http2() const { return http2_; }  // the peer chose it
   Duration connect_took() const { return connect_took_; }
   Duration tls_took() const { return tls_took_; }
 
@@ -58,6 +61,8 @@ class Dial : public std::enable_shared_from_this<Dial> {
   Trouble trouble_ = Trouble::refused;
   Phase reached_ = Phase::connect;
   std::string reason_, tls_version_;
+  std::shared_ptr<CertificateFacts const> certificate_;
+  bool http2_ = false;
   Duration connect_took_{}, tls_took_{};
 };
 

@@ -26,21 +26,27 @@ PoolWaiter::~PoolWaiter() {
   if (room) pool.give_room(origin);
 }
 
-std::shared_ptr<Origin> Pool::origin_of(Url const& url) {
+std::shared_ptr<Origin> Pool::origin_of(Url const& url,
+                                        std::shared_ptr<TlsClient const> const& tls) {
   key_.assign(url.scheme);
   key_ += ' ';
   key_ += url.host;
-  char port[8];
-  auto const end = std::to_chars(port, port + sizeof port, url.port).ptr;
-  key_ += ' ';
-  key_.append(port, end);
+  auto const add = [this](std::uint64_t number) {
+    char text[24];
+    key_ += ' ';
+    key_.append(text, std::to_chars(text, text + sizeof text, number).ptr);
+  };
+  add(url.port);
+  if (url.tls()) add(reinterpret_cast<std::uintptr_t>(tls.get()));
   auto const at = origins_.find(key_);
   if (at != origins_.end()) return at->second;
   if (origins_.size() >= max_origins)
     std::erase_if(origins_, [](auto const& entry) {
       return entry.second->open == 0 && entry.second->waiters.empty();
     });
-  return origins_[key_] = std::make_shared<Origin>();
+  auto const origin = std::make_shared<Origin>();
+  origin->tls = tls;
+  return origins_[key_] = origin;
 }
 
 std::shared_ptr<PooledConnection> Pool::take_idle(Origin& origin, SteadyTime now,

@@ -20,6 +20,7 @@ struct Origin;
 struct PooledConnection {
   std::unique_ptr<io::ByteStream> stream;
   std::string address, tls_version;
+  std::shared_ptr<CertificateFacts const> certificate;
   SteadyTime idle_since{};
   std::string unsent;  // of a request that the socket did not take at once
   bool writing = false;
@@ -46,7 +47,8 @@ struct Origin {
   std::vector<std::shared_ptr<PooledConnection>> idle;  // the newest last
   std::size_t open = 0;                                 // idle, in use, or being opened
   std::deque<PoolWaiter*> waiters;
-  bool starved = false;  // stands in Pool::starved
+  bool starved = false;                  // stands in Pool::starved
+  std::shared_ptr<TlsClient const> tls;  // its address stands in the key
   SslSession session;
 };
 
@@ -54,7 +56,7 @@ struct Pool {
   ClientLimits limits;
   std::size_t open = 0;
 
-  std::shared_ptr<Origin> origin_of(Url const& url);
+  std::shared_ptr<Origin> origin_of(Url const& url, std::shared_ptr<TlsClient const> const& tls);
   // The newest idle connection that is still good; null: none.
   std::shared_ptr<PooledConnection> take_idle(Origin& origin, SteadyTime now,
                                               std::span<std::byte> scratch);

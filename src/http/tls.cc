@@ -3,9 +3,11 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 
 #include "base/encoding.h"
@@ -122,6 +124,54 @@ int choose_protocol(SSL*, unsigned char const** out, unsigned char* size,
   return SSL_TLSEXT_ERR_OK;
 }
 
+unsigned char const* as_unsigned(std::string_view text) {
+  return reinterpret_cast<unsigned char const*>(text.data());
+}
+
+using PemText = std::unique_ptr<BIO, decltype(&BIO_free)>;
+PemText pem_text(std::string const& text) {
+  return {BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), &BIO_free};
+}
+using X509Owner = std::unique_ptr<X509, decltype(&X509_free)>;
+// Nobody is there to be asked for a pass phrase.
+int no_pass_phrase(char*, int, int, void*) { return 0; }
+X509Owner next_certificate(PemText const& text) {
+  return {PEM_read_bio_X509(text.get(), nullptr, no_pass_phrase, nullptr), &X509_free};
+}
+
+Result<void> trust_also(SSL_CTX* context, std::string const& certificates) {
+  auto const text = pem_text(certificates);
+  int count = 0;
+  while (auto const one = next_certificate(text)) {
+    ++count;
+    if (X509_STORE_add_cert(SSL_CTX_get_cert_store(context), one.get()) != 1)
+      return fail(Fault::invalid, "certificate authority: " + library_error());
+  }
+  ERR_clear_error();  // the end of the text is an error to OpenSSL
+  if (count == 0) return fail(Fault::invalid, "certificate authority: holds no PEM certificate");
+  return {};
+}
+
+Result<void> show(SSL_CTX* context, TlsSettings const& settings) {
+  auto const text = pem_text(settings.certificate);
+  auto const leaf = next_certificate(text);
+  if (!leaf || SSL_CTX_use_certificate(context, leaf.get()) != 1)
+    return fail(Fault::invalid, "client certificate: holds no PEM certificate: " + library_error());
+  while (auto const link = next_certificate(text))
+    if (SSL_CTX_add1_chain_cert(context, link.get()) != 1)
+      return fail(Fault::invalid, "client certificate: " + library_error());
+  ERR_clear_error();
+  std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> const key(
+      PEM_read_bio_PrivateKey(pem_text(settings.key).get(), nullptr, no_pass_phrase, nullptr),
+      &EVP_PKEY_free);
+  if (!key)
+    return fail(Fault::invalid,
+                "key of the client certificate: is no PEM key without a pass phrase");
+  if (SSL_CTX_use_PrivateKey(context, key.get()) != 1)
+    return fail(Fault::invalid, "key of the client certificate: is not that of the certificate");
+  return {};
+}
+
 std::string reason_of(int error, X509* certificate, std::string const& expected) {
   switch (error) {
     case X509_V_ERR_CERT_HAS_EXPIRED:
@@ -202,6 +252,27 @@ Error TlsStream::handshake_error(int why) {
 
 bool TlsStream::resumed() const { return SSL_session_reused(ssl_.get()) == 1; }
 std::string TlsStream::version() const { return SSL_get_version(ssl_.get()); }
+
+bool TlsStream::http2() const {
+  unsigned char const* chosen = nullptr;
+  unsigned size = 0;
+  SSL_get0_alpn_selected(ssl_.get(), &chosen, &size);
+  return size == 2 && chosen[0] == 'h' && chosen[1] == '2';
+}
+
+std::shared_ptr<CertificateFacts const> TlsStream::certificate() const {
+  auto* const leaf = SSL_get0_peer_certificate(ssl_.get());
+  if (leaf == nullptr) return nullptr;
+  auto facts = std::make_shared<CertificateFacts>();
+  facts->subject = names_of(leaf);
+  facts->issuer = name_text(X509_get_issuer_name(leaf));
+  facts->valid_to = date_text(X509_get0_notAfter(leaf));
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
+  unsigned size = 0;
+  if (X509_digest(leaf, EVP_sha256(), digest.data(), &size) == 1)
+    for (unsigned i = 0; i < size; ++i) facts->sha256 += fmt::format("{:02x}", digest[i]);
+  return facts;
+}
 
 // `usual`: what this direction normally waits for.
 io::Moved TlsStream::stopped(int result, int usual, bool& other_way) {
@@ -288,7 +359,7 @@ Result<std::shared_ptr<TlsServer const>> make_tls_server(std::string const& cert
   return std::make_shared<TlsServer const>(std::move(context));
 }
 
-Result<std::unique_ptr<TlsClient>> TlsClient::make(TlsSettings const& settings) {
+Result<std::shared_ptr<TlsClient const>> make_tls_client(TlsSettings const& settings) {
   ERR_clear_error();
   SslContext context(SSL_CTX_new(TLS_client_method()));
   if (!context) return fail(Fault::io, "TLS: " + library_error());
@@ -303,17 +374,20 @@ Result<std::unique_ptr<TlsClient>> TlsClient::make(TlsSettings const& settings) 
       return fail(Fault::invalid, fmt::format("{}: no PEM certificates: {}", settings.extra_ca_file,
                                               library_error()));
   }
-  SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, verified);
+  if (!settings.extra_ca.empty())
+    if (auto const added = trust_also(context.get(), settings.extra_ca); !added) return pass(added);
+  if (!settings.certificate.empty())
+    if (auto const shown = show(context.get(), settings); !shown) return pass(shown);
+  SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, TlsClient::verified);
   SSL_CTX_set_verify_depth(context.get(), 10);
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-  SSL_CTX_sess_set_new_cb(context.get(), new_session);
-  static constexpr unsigned char protocols[] = "\x08http/1.1";
-  SSL_CTX_set_alpn_protos(context.get(), protocols, sizeof protocols - 1);
-  return std::unique_ptr<TlsClient>(new TlsClient(std::move(context)));
+  SSL_CTX_sess_set_new_cb(context.get(), TlsClient::new_session);
+  return std::shared_ptr<TlsClient const>(new TlsClient(std::move(context)));
 }
 
 std::unique_ptr<TlsStream> TlsClient::connecting(std::unique_ptr<io::ByteStream> below,
-                                                 Url const& url, SslSession& session) const {
+                                                 Url const& url, SslSession& session,
+                                                 bool http2) const {
   auto stream = std::make_unique<TlsStream>(std::move(below), context_.get(), method_);
   auto* const ssl = stream->ssl();
   stream->expected_name_ = url.host;
@@ -325,6 +399,9 @@ std::unique_ptr<TlsStream> TlsClient::connecting(std::unique_ptr<io::ByteStream>
     SSL_set1_host(ssl, url.host.c_str());
     SSL_set_tlsext_host_name(ssl, url.host.c_str());
   }
+  static constexpr std::string_view protocols = "\x02h2\x08http/1.1";
+  auto const offered = protocols.substr(http2 ? 0 : 3);
+  SSL_set_alpn_protos(ssl, as_unsigned(offered), static_cast<unsigned>(offered.size()));
   if (session) SSL_set_session(ssl, session.get());
   SSL_set_connect_state(ssl);
   return stream;

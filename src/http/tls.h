@@ -50,7 +50,9 @@ class TlsStream final : public io::ByteStream {
   // Fails with: unreachable, saying in a sentence why. Unwinds when cancelled; closing the stream ends it.
   io::Task<Result<void>> handshake();
   bool resumed() const;
-  std::string version() const;  // "TLSv1.3"
+  std::string version() const;                                  // "TLSv1.3"
+  bool http2() const;                                           // chosen by ALPN
+  std::shared_ptr<CertificateFacts const> certificate() const;  // of the peer; null: it showed none
 
   io::Moved try_read(std::span<std::byte> out) override;
   io::Moved try_write(std::span<std::byte const> bytes) override;
@@ -82,14 +84,13 @@ std::unique_ptr<TlsStream> tls_accepting(std::unique_ptr<io::ByteStream> below,
 // What all connections of a Client share: trust, settings.
 class TlsClient {
  public:
-  // Fails with: invalid, missing (the CA file), io.
-  static Result<std::unique_ptr<TlsClient>> make(TlsSettings const& settings);
   // Prepares a stream to the host of `url`: its name for SNI and verification. `session` (may hold none) is offered, and takes what
-  // the server gives; it must outlive the stream.
+  // the server gives; it must outlive the stream. `http2`: offer it beside HTTP/1.1.
   std::unique_ptr<TlsStream> connecting(std::unique_ptr<io::ByteStream> below, Url const& url,
-                                        SslSession& session) const;
+                                        SslSession& session, bool http2) const;
 
  private:
+  friend Result<std::shared_ptr<TlsClient const>> make_tls_client(TlsSettings const& settings);
   explicit TlsClient(SslContext context)
       : context_(std::move(context)), method_(make_bio_method()) {}
   static int verified(int good, X509_STORE_CTX* store);
