@@ -1,0 +1,57 @@
+// An HTTP/2 connection at work: reads for Http2Engine, writes what it gives, and lets asks share it.
+//   Threads   One loop's.
+//   Lifetime  Its Tasks keep it alive until the connection has ended; whoever asks keeps it too.
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "http/http1.h"
+#include "http/http2_engine.h"
+#include "http/tasks.h"
+#include "http/watch.h"
+
+namespace millrace::http {
+
+class Http2 final : public std::enable_shared_from_this<Http2> {
+ public:
+  struct Needs {
+    io::Clock& clock;
+    Tasks& tasks;
+    std::span<std::byte> scratch;  // everybody's between two waits
+    std::size_t streams;           // at a time, at most
+    // There is room for a stream, or the connection is over; called on the loop, also within exchange().
+    std::function<void(Http2&)> changed;
+  };
+  Http2(std::shared_ptr<PooledConnection> connection, Needs needs);
+
+  void start();
+  PooledConnection const& connection() const { return *connection_; }
+  std::size_t room() const { return engine_.room(); }
+  bool idle() const { return engine_.live() == 0; }
+  SteadyTime idle_since() const { return idle_since_; }
+  bool over() const { return over_; }
+  std::string const& objection() const { return engine_.objection(); }
+  // As Http1::exchange. Without room: untouched.
+  io::Task<Exchanged> exchange(Ask const& ask, Watch& watch, Answer& answer);
+  void close();  // says GOAWAY if it can; streams under way end
+
+ private:
+  class Stream;
+  void flush_soon();
+  void flush();
+  bool write();  // false: it must wait, or the connection is broken
+  io::Task<void> write_rest();
+  io::Task<void> read();
+  void end(std::string const& why);
+
+  std::shared_ptr<PooledConnection> connection_;
+  Needs needs_;
+  Http2Engine engine_;
+  std::string out_;
+  std::size_t written_ = 0;  // of out_
+  SteadyTime idle_since_{};
+  bool flush_posted_ = false, writing_ = false, over_ = false;
+};
+
+}  // namespace millrace::http
