@@ -44,13 +44,20 @@ class Flags {
   std::vector<std::string> words_;
 };
 
+inline double seconds_of(timeval t) {
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+}
+
+inline double user_seconds() {
+  rusage used{};
+  getrusage(RUSAGE_SELF, &used);
+  return seconds_of(used.ru_utime);
+}
+
 inline double cpu_seconds() {
   rusage used{};
   getrusage(RUSAGE_SELF, &used);
-  auto const s = [](timeval t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
-  };
-  return s(used.ru_utime) + s(used.ru_stime);
+  return seconds_of(used.ru_utime) + seconds_of(used.ru_stime);
 }
 
 inline std::int64_t now_us() {

@@ -1,15 +1,13 @@
 // The sending yardstick: a raw epoll client that POSTs one body over N kept connections, one request in flight on each.
-//   raw_client --port P --body FILE [--connections N] [--seconds S] [--tls]
-// Prints "posts N per_s R cpu_us U" after half a second of warming up.
+//   raw_client --port P --body FILE [--connections N] [--seconds S] [--tls] [--delivery-head]
+// --delivery-head sends the header lines of a delivery. Prints "posts N per_s R cpu_us U user_us V" after half a second of warming up.
 #include <http_parser.h>
 #include <openssl/ssl.h>
 #include <sys/epoll.h>
 
-#include <fstream>
 #include <memory>
-#include <sstream>
 
-#include "common.h"
+#include "sending.h"
 
 namespace {
 
@@ -24,14 +22,11 @@ struct Connection {
 
 int main(int count, char** words) {
   bench::Flags const flags(count, words);
-  std::ifstream file(flags.text("--body", "event.json"));
-  std::stringstream body;
-  body << file.rdbuf();
-  auto const text = body.str();
-  std::string const request =
-      "POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
-      "application/json\r\nContent-Length: " +
-      std::to_string(text.size()) + "\r\n\r\n" + text;
+  auto const text = bench::read_file(flags.text("--body", "event.json"));
+  std::string const lines =
+      flags.has("--delivery-head") ? bench::delivery_head(0) : "Content-Type: application/json\r\n";
+  std::string const request = "POST /events HTTP/1.1\r\nHost: localhost\r\n" + lines +
+                              "Content-Length: " + std::to_string(text.size()) + "\r\n\r\n" + text;
 
   http_parser_settings settings;
   http_parser_settings_init(&settings);
@@ -72,13 +67,11 @@ int main(int count, char** words) {
   };
   for (auto const& c : connections) ask(*c);
 
-  double const seconds = flags.number("--seconds", 5);
-  double start = bench::steady_seconds(), cpu = bench::cpu_seconds();
-  bool warm = false;
   std::uint64_t posts = 0;
+  bench::Measured measured(posts, flags.number("--seconds", 5));
   std::array<epoll_event, 512> events{};
   static char buffer[16384];
-  for (;;) {
+  while (!measured.is_over()) {
     int const ready = epoll_wait(poll, events.data(), static_cast<int>(events.size()), 100);
     for (int i = 0; i < ready; ++i) {
       auto& c = *static_cast<Connection*>(events[static_cast<std::size_t>(i)].data.ptr);
@@ -90,19 +83,7 @@ int main(int count, char** words) {
       ++posts;
       ask(c);
     }
-    double const now = bench::steady_seconds();
-    if (!warm && now - start > 0.5) {
-      warm = true;
-      start = now;
-      cpu = bench::cpu_seconds();
-      posts = 0;
-    } else if (warm && now - start > seconds) {
-      break;
-    }
   }
-  double const took = bench::steady_seconds() - start;
-  std::printf("posts %lu per_s %.0f cpu_us %.2f\n", posts, static_cast<double>(posts) / took,
-              (bench::cpu_seconds() - cpu) / static_cast<double>(posts) * 1e6);
-  std::fflush(stdout);
+  measured.print();
   _exit(0);
 }

@@ -1,57 +1,20 @@
 // The receiving yardstick: an epoll HTTP/1.1 server that answers 204 to every POST, plain or TLS, and reconciles what came.
-//   sink --port P [--tls --cert FILE --key FILE] [--reconcile]
+//   sink [--port P] [--address A] [--tls --cert FILE --key FILE [--no-tickets]] [--reconcile]
 // Prints "listening P". With --reconcile it reads `"n":N` and `"sent_us":T` from each body. SIGUSR1 prints a line and begins anew;
-// SIGTERM prints the line and ends: requests, distinct n, p50/p99/p99.9 in us from T to arrival, CPU seconds.
-#include <openssl/ssl.h>
-#include <signal.h>
+// SIGTERM prints the line and ends: requests, distinct n, connections taken, p50/p99/p99.9 in us from T to arrival, CPU seconds.
+// SIGUSR2 closes all connections.
 #include <sys/epoll.h>
 
-#include <memory>
 #include <unordered_map>
 
-#include "common.h"
+#include "receiving.h"
 
 namespace {
-
-volatile sig_atomic_t wants_report = 0;
-volatile sig_atomic_t wants_end = 0;
 
 struct Connection {
   int fd;
   SSL* ssl = nullptr;
   std::string in;
-};
-
-struct Sink {
-  bool reconcile = false;
-  std::uint64_t requests = 0;
-  std::vector<bool> seen;
-  std::uint64_t distinct = 0;
-  bench::Latencies latencies;
-  double cpu = bench::cpu_seconds();
-
-  void take(std::string_view body) {
-    ++requests;
-    if (!reconcile) return;
-    auto const number = bench::number_after(body, R"("n":)");
-    auto const sent = bench::number_after(body, R"("sent_us":)");
-    if (number >= 0) {
-      auto const at = static_cast<std::size_t>(number);
-      if (at >= seen.size()) seen.resize(std::max(at + 1, seen.size() * 2));
-      if (!seen[at]) ++distinct;
-      seen[at] = true;
-    }
-    if (sent > 0) latencies.add(bench::now_us() - sent);
-  }
-  void report() {
-    std::printf("requests %lu distinct %lu p50_us %.0f p99_us %.0f p999_us %.0f cpu_s %.3f\n",
-                requests, distinct, latencies.percentile(0.5), latencies.percentile(0.99),
-                latencies.percentile(0.999), bench::cpu_seconds() - cpu);
-    std::fflush(stdout);
-    requests = 0;
-    latencies = {};
-    cpu = bench::cpu_seconds();
-  }
 };
 
 constexpr std::string_view answer = "HTTP/1.1 204 No Content\r\nServer: sink\r\n\r\n";
@@ -68,7 +31,7 @@ std::size_t content_length(std::string_view head) {
 }
 
 // Takes whole requests off the front; answers how many there were.
-std::size_t take_requests(Connection& c, Sink& sink) {
+std::size_t take_requests(Connection& c, bench::Count& came) {
   std::size_t used = 0, count = 0;
   std::string_view const all = c.in;
   for (;;) {
@@ -77,7 +40,7 @@ std::size_t take_requests(Connection& c, Sink& sink) {
     if (head == rest.npos) break;
     auto const length = content_length(rest.substr(0, head + 2));
     if (rest.size() < head + 4 + length) break;
-    sink.take(rest.substr(head + 4, length));
+    came.take(rest.substr(head + 4, length));
     used += head + 4 + length;
     ++count;
   }
@@ -86,7 +49,7 @@ std::size_t take_requests(Connection& c, Sink& sink) {
 }
 
 // Reads what is there and answers it; false: the connection is over.
-bool serve(Connection& c, Sink& sink, std::string& out) {
+bool serve(Connection& c, bench::Count& came, std::string& out) {
   static char buffer[65536];
   bool open = true;
   out.clear();
@@ -105,7 +68,7 @@ bool serve(Connection& c, Sink& sink, std::string& out) {
     }
     break;
   }
-  for (auto left = take_requests(c, sink); left > 0; --left) out += answer;
+  for (auto left = take_requests(c, came); left > 0; --left) out += answer;
   if (!out.empty()) {
     auto const n = c.ssl ? SSL_write(c.ssl, out.data(), static_cast<int>(out.size()))
                          : static_cast<int>(send(c.fd, out.data(), out.size(), MSG_NOSIGNAL));
@@ -114,64 +77,36 @@ bool serve(Connection& c, Sink& sink, std::string& out) {
   return open;
 }
 
+void end(Connection const& connection) {
+  if (connection.ssl) SSL_free(connection.ssl);
+  close(connection.fd);
+}
+
 }  // namespace
 
 int main(int count, char** words) {
   bench::Flags const flags(count, words);
-  signal(SIGPIPE, SIG_IGN);
-  struct sigaction action{};
-  action.sa_handler = [](int) { wants_report = 1; };
-  sigaction(SIGUSR1, &action, nullptr);
-  action.sa_handler = [](int) { wants_end = 1; };
-  sigaction(SIGTERM, &action, nullptr);
-
-  SSL_CTX* tls = nullptr;
-  if (flags.has("--tls")) {
-    tls = SSL_CTX_new(TLS_server_method());
-    if (SSL_CTX_use_certificate_chain_file(tls, flags.text("--cert", "cert.pem").c_str()) != 1 ||
-        SSL_CTX_use_PrivateKey_file(tls, flags.text("--key", "key.pem").c_str(),
-                                    SSL_FILETYPE_PEM) != 1)
-      bench::die("certificate");
-    SSL_CTX_set_mode(tls, SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_read_ahead(tls, 1);
-  }
-  int const listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-  int const one = 1;
-  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(flags.count("--port", 0)));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  sockaddr generic{};
-  std::memcpy(&generic, &address, sizeof address);
-  if (bind(listener, &generic, sizeof address) != 0 || listen(listener, 4096) != 0)
-    bench::die("listen");
-  socklen_t size = sizeof generic;
-  getsockname(listener, &generic, &size);
-  std::memcpy(&address, &generic, sizeof address);
-  std::printf("listening %d\n", ntohs(address.sin_port));
-  std::fflush(stdout);
-
+  bench::take_signals();
+  SSL_CTX* const tls = flags.has("--tls") ? bench::server_tls(flags) : nullptr;
+  int const listener = bench::listen_and_tell(flags);
   int const poll = epoll_create1(0);
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.fd = listener;
   epoll_ctl(poll, EPOLL_CTL_ADD, listener, &event);
   std::unordered_map<int, Connection> connections;
-  Sink sink;
-  sink.reconcile = flags.has("--reconcile");
+  bench::Count came;
+  came.reconcile = flags.has("--reconcile");
   std::string out;
   std::array<epoll_event, 512> events{};
-  while (!wants_end) {
+  while (!bench::wants_end) {
     int const ready = epoll_wait(poll, events.data(), static_cast<int>(events.size()), 200);
-    if (wants_report) {
-      wants_report = 0;
-      sink.report();
-    }
+    if (bench::was_asked(bench::wants_report)) came.report();
     for (int i = 0; i < ready; ++i) {
       int const fd = events[static_cast<std::size_t>(i)].data.fd;
       if (fd == listener) {
         for (int taken; (taken = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK)) >= 0;) {
+          int const one = 1;
           setsockopt(taken, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
           Connection fresh{taken, nullptr, {}};
           if (tls) {
@@ -182,15 +117,19 @@ int main(int count, char** words) {
           event.data.fd = taken;
           epoll_ctl(poll, EPOLL_CTL_ADD, taken, &event);
           connections[taken] = std::move(fresh);
+          ++came.connections;
         }
         continue;
       }
       auto& connection = connections[fd];
-      if (serve(connection, sink, out)) continue;
-      if (connection.ssl) SSL_free(connection.ssl);
-      close(fd);
+      if (serve(connection, came, out)) continue;
+      end(connection);
       connections.erase(fd);
     }
+    if (bench::was_asked(bench::wants_close)) {
+      for (auto const& [fd, connection] : connections) end(connection);
+      connections.clear();
+    }
   }
-  sink.report();
+  came.report();
 }
