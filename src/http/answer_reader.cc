@@ -117,8 +117,10 @@ AnswerReader::State AnswerReader::take_body(std::string_view bytes) {
     case Body::chunked:
       used = chunks_.take(bytes, answer_.body, kept_);
       read_ = chunks_.decoded();
-      if (chunks_.state() == ChunkReader::State::bad)
+      if (chunks_.state() == ChunkReader::State::bad) {
+        answer_.body_cut = true;
         return end_body(false, "bad framing: the chunks are malformed");
+      }
       whole = chunks_.state() == ChunkReader::State::done;
       break;
     case Body::counted:
