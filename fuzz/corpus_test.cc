@@ -49,7 +49,8 @@ INSTANTIATE_TEST_SUITE_P(Fuzz, Corpus,
                                          Target{"jwt", jwt}, Target{"jwks", jwks},
                                          Target{"sigv4", sigv4}, Target{"data_stream", data_stream},
                                          Target{"caliper", caliper},
-                                         Target{"caliper_check", caliper_check}),
+                                         Target{"caliper_check", caliper_check},
+                                         Target{"http1_answer", http1_answer}),
                          [](auto const& one) { return one.param.name; });
 
 }  // namespace

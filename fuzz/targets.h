@@ -15,5 +15,6 @@ void sigv4(
 void caliper(std::string_view input);        // an event, in the Caliper form of every type
 void caliper_check(std::string_view input);  // a document, held against Caliper 1.1
 void data_stream(std::string_view input);    // what a client of the API sends
+void http1_answer(std::string_view input);   // what an endpoint answers, in pieces
 
 }  // namespace millrace::fuzz
