@@ -7,6 +7,7 @@ namespace {
 
 constexpr auto head_start = std::chrono::milliseconds(200);
 constexpr std::size_t max_tried = 8;
+constexpr std::size_t max_reason_bytes = 300;
 
 }  // namespace
 
@@ -28,18 +29,29 @@ void Dial::go_on() {
   while (!over() && next_ < addresses_.size()) {
     bool const due = running_ == 0 ||
                      now >= newest_at_ + (connected_ ? needs_.connect_time : Duration(head_start));
-    if (!due) return;
+    if (!due) break;
     newest_at_ = now;
     connected_ = false;
     ++running_;
     tasks_.start(shared_from_this(), attempt(io::Endpoint(addresses_[next_++], url_.port)));
   }
+  if (!over() && next_ == addresses_.size() && now >= newest_at_ + needs_.connect_time) give_up();
+}
+
+void Dial::give_up() {
+  gave_up_ = true;
+  if (said_of_ != Phase::tls) trouble_ = Trouble::timeout;
+  auto const silent =
+      fmt::format("no {} within {:.1f} s", reached_ == Phase::tls ? "TLS handshake" : "connection",
+                  seconds(needs_.connect_time));
+  reason_ = reason_.empty() ? silent : fmt::format("{}; {}", reason_, silent);
+  tasks_.cancel();
 }
 
 io::Task<void> Dial::attempt(io::Endpoint to) {
   auto const began = needs_.clock.now();
   auto connected = co_await needs_.network.connect(to);
-  if (stream_) co_return;  // another was faster
+  if (over()) co_return;  // another was faster
   if (!connected) {
     failed(Phase::connect,
            connected.error().fault == Fault::busy ? Trouble::own_side : Trouble::refused,
@@ -52,12 +64,12 @@ io::Task<void> Dial::attempt(io::Endpoint to) {
   std::unique_ptr<io::ByteStream> stream = std::move(*connected);
   if (url_.tls()) {
     auto secured = needs_.tls->connecting(std::move(stream), url_, session_, needs_.http2);
-    if (auto const done = co_await secured->handshake(); !done) {
-      if (!stream_)
+    if (auto const done = co_await secured->handshake(needs_.turns); !done) {
+      if (!over())
         failed(Phase::tls, Trouble::tls, fmt::format("{}: {}", io::text_of(to), done.error().what));
       co_return;
     }
-    if (stream_) co_return;
+    if (over()) co_return;
     tls_took_ = needs_.clock.now() - at;
     tls_version_ = secured->version();
     certificate_ = secured->certificate();
@@ -72,12 +84,15 @@ io::Task<void> Dial::attempt(io::Endpoint to) {
 
 void Dial::failed(Phase where, Trouble trouble, std::string reason) {
   --running_;
-  // A broken handshake says more than a refused connection.
-  if (reason_.empty() || where >= reached_) {
-    reached_ = where;
+  // A broken handshake says more than a refused connection. Behind one name there may be servers that differ: each has its say.
+  if (reason_.empty() || where > said_of_) {
     trouble_ = trouble;
     reason_ = std::move(reason);
+    said_of_ = where;
+  } else if (where == said_of_ && reason_.size() < max_reason_bytes) {
+    reason_ += "; " + reason;
   }
+  if (running_ == 0 && next_ == addresses_.size()) reached_ = said_of_;
   changed.notify();
 }
 

@@ -1,9 +1,13 @@
 #include "http/guard.h"
 
 #include <fmt/format.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <memory>
 
 namespace millrace::http {
 namespace {
@@ -116,7 +120,31 @@ Bytes wide(ip::address const& address) {
                          : ip::make_address_v6(ip::v4_mapped, address.to_v4()).to_bytes();
 }
 
+bool is_unspecified(Bytes const& wide_address) {
+  return wide_address == Bytes{} || wide_address == wide(ip::address_v4::any());
+}
+
 }  // namespace
+
+std::vector<ip::address> local_addresses() {
+  std::vector<ip::address> found;
+  ifaddrs* first = nullptr;
+  if (::getifaddrs(&first) != 0) return found;
+  std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> const owner(first, &::freeifaddrs);
+  for (auto const* at = first; at != nullptr; at = at->ifa_next) {
+    if (at->ifa_addr == nullptr) continue;
+    if (at->ifa_addr->sa_family == AF_INET) {
+      auto const& v4 = *reinterpret_cast<sockaddr_in const*>(at->ifa_addr);
+      found.emplace_back(ip::address_v4(ntohl(v4.sin_addr.s_addr)));
+    } else if (at->ifa_addr->sa_family == AF_INET6) {
+      auto const& v6 = *reinterpret_cast<sockaddr_in6 const*>(at->ifa_addr);
+      Bytes bytes;
+      std::copy_n(v6.sin6_addr.s6_addr, bytes.size(), bytes.begin());
+      found.emplace_back(ip::address_v6(bytes));
+    }
+  }
+  return found;
+}
 
 Result<Guard> Guard::make(std::vector<std::string> const& allowed) {
   Guard guard;
@@ -150,6 +178,35 @@ bool Guard::allows_plain(ip::address const& address) const {
   for (auto const& range : ranges_)
     if (same_bits(bytes.data(), range.bytes.data(), range.bits)) return true;
   return false;
+}
+
+void Guard::refuse_own(std::vector<io::Endpoint> listening,
+                       std::function<std::vector<ip::address>()> local) {
+  own_ = std::move(listening);
+  local_ = std::move(local);
+}
+
+bool Guard::is_own(io::Endpoint const& to) const {
+  auto const address = wide(to.address());
+  bool const v4 = to.address().is_v4() || to.address().to_v6().is_v4_mapped();
+  // All of 127.0.0.0/8 is this machine, and the unspecified address leads to it, though no interface names them.
+  bool const always_here =
+      same_bits(address.data(), wide(ip::address_v4::loopback()).data(), 104) ||
+      is_unspecified(address) || to.address().is_loopback();
+  for (auto const& own : own_) {
+    if (own.port() != to.port()) continue;
+    if (is_unspecified(address) || wide(own.address()) == address) return true;
+    if (!own.address().is_unspecified() || (own.address().is_v4() && !v4)) continue;
+    if (always_here ||
+        std::ranges::any_of(local_(), [&](auto const& here) { return wide(here) == address; }))
+      return true;
+  }
+  return false;
+}
+
+std::string Guard::refusal(io::Endpoint const& to) const {
+  if (!own_.empty() && is_own(to)) return io::text_of(to) + " is Millrace itself";
+  return refusal(to.address());
 }
 
 std::string Guard::refusal(ip::address const& address) const {

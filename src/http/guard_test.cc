@@ -75,6 +75,48 @@ TEST(GuardTest, a_range_of_IPv4_holds_no_IPv6) {
   EXPECT_FALSE(guard.allows_plain(address("::1")));
 }
 
+io::Endpoint endpoint(std::string const& text) { return *io::parse_endpoint(text); }
+
+// A Guard that allows this machine and 10.0.0.0/8, and listens where it is told; the machine's address is 10.1.2.3 and fd00::7.
+Guard listening_on(std::vector<io::Endpoint> own) {
+  auto guard = *Guard::make({"127.0.0.0/8", "10.0.0.0/8", "0.0.0.0/8", "::/127", "fc00::/7"});
+  guard.refuse_own(std::move(own),
+                   [] { return std::vector{address("10.1.2.3"), address("fd00::7")}; });
+  return guard;
+}
+
+TEST(GuardTest, refuses_where_we_listen_ourselves_though_the_range_is_allowed) {
+  auto const guard = listening_on({endpoint("127.0.0.1:8080"), endpoint("10.1.2.3:9000")});
+  EXPECT_EQ(guard.refusal(endpoint("127.0.0.1:8080")), "127.0.0.1:8080 is Millrace itself");
+  EXPECT_THAT(guard.refusal(endpoint("10.1.2.3:9000")), HasSubstr("Millrace itself"));
+  EXPECT_THAT(guard.refusal(endpoint("[::ffff:127.0.0.1]:8080")), HasSubstr("Millrace itself"));
+  EXPECT_THAT(guard.refusal(endpoint("0.0.0.0:8080")), HasSubstr("Millrace itself"));
+  EXPECT_THAT(guard.refusal(endpoint("[::]:8080")), HasSubstr("Millrace itself"));
+  for (auto const* const other : {"127.0.0.1:8081", "127.0.0.2:8080", "10.1.2.3:8080",
+                                  "10.1.2.4:9000", "[::1]:8080", "8.8.8.8:8080"})
+    EXPECT_THAT(guard.refusal(endpoint(other)), IsEmpty()) << other;
+}
+
+TEST(GuardTest, a_listener_on_every_address_is_refused_at_each_of_this_machine) {
+  auto const both = listening_on({endpoint("[::]:8080")});
+  auto const v4 = listening_on({endpoint("0.0.0.0:8080")});
+  for (auto const* const own : {"127.0.0.1:8080", "127.9.9.9:8080", "10.1.2.3:8080",
+                                "[::ffff:10.1.2.3]:8080", "0.0.0.0:8080"}) {
+    EXPECT_THAT(both.refusal(endpoint(own)), HasSubstr("Millrace itself")) << own;
+    EXPECT_THAT(v4.refusal(endpoint(own)), HasSubstr("Millrace itself")) << own;
+  }
+  for (auto const* const own : {"[::1]:8080", "[fd00::7]:8080"}) {
+    EXPECT_THAT(both.refusal(endpoint(own)), HasSubstr("Millrace itself")) << own;
+    EXPECT_THAT(v4.refusal(endpoint(own)), IsEmpty()) << own;
+  }
+  EXPECT_THAT(both.refusal(endpoint("10.1.2.4:8080")), IsEmpty());
+  EXPECT_THAT(both.refusal(endpoint("10.1.2.3:8081")), IsEmpty());
+}
+
+TEST(GuardTest, knows_the_addresses_of_this_machine) {
+  EXPECT_THAT(local_addresses(), ::testing::Contains(address("127.0.0.1")));
+}
+
 TEST(GuardTest, refuses_what_is_no_range) {
   for (char const* text : {"", "10.0.0.0", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/8x",
                            "::/129", "a/8", "10.0.0.1/8", "fe80::1%1/64", "10.0.0/8"})

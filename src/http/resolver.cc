@@ -39,15 +39,38 @@ std::optional<ip::address> address_of(ares_addrinfo_node const& node) {
 // Families in turn, so that one that does not work costs one head start only.
 std::vector<ip::address> in_turn(std::vector<ip::address> const& addresses) {
   std::vector<ip::address> v4, v6, result;
-  for (auto const& address : addresses) (address.is_v6() ? v6 : v4).push_back(address);
-  bool const v6_first = !addresses.empty() && addresses.front().is_v6();
-  auto const& first = v6_first ? v6 : v4;
-  auto const& second = v6_first ? v4 : v6;
-  for (std::size_t i = 0; i < std::max(first.size(), second.size()); ++i) {
-    if (i < first.size()) result.push_back(first[i]);
-    if (i < second.size()) result.push_back(second[i]);
+  for (auto const& address : addresses) {
+    auto& family = address.is_v6() ? v6 : v4;
+    if (family.size() < max_addresses && std::ranges::find(family, address) == family.end())
+      family.push_back(address);
   }
+  for (std::size_t i = 0; i < std::max(v4.size(), v6.size()); ++i) {
+    if (i < v6.size()) result.push_back(v6[i]);
+    if (i < v4.size()) result.push_back(v4[i]);
+  }
+  if (result.size() > max_addresses) result.resize(max_addresses);
   return result;
+}
+
+std::string words_of(int status) {
+  switch (status) {
+    case ARES_ENOTFOUND:
+      return "there is no such name";
+    case ARES_ENODATA:
+      return "the name has no address";
+    case ARES_EBADRESP:
+      return "the name server's answer is malformed";
+    case ARES_ESERVFAIL:
+      return "the name server failed (SERVFAIL)";
+    case ARES_EREFUSED:
+      return "the name server refused the question";
+    case ARES_ETIMEOUT:
+      return "no name server answered in time";
+    case ARES_ECONNREFUSED:
+      return "no name server can be reached";
+    default:
+      return ares_strerror(status);
+  }
 }
 
 }  // namespace
@@ -97,8 +120,8 @@ bool Resolver::open() {
   channel_ = nullptr;
   static char lookups[] = "fb";
   ares_options options{};
-  options.timeout = 1500;
-  options.tries = 2;
+  options.timeout = 700;
+  options.tries = 3;
   options.lookups = lookups;
   options.ndomains = 0;
   options.sock_state_cb_data = this;
@@ -131,6 +154,7 @@ std::shared_ptr<Lookup> Resolver::look_up(std::string const& host) {
   ares_addrinfo_hints hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = ARES_AI_NOSORT;  // sorting makes a socket for each address, and loses the server's order
   ares_getaddrinfo(
       channel_, host.c_str(), nullptr, &hints,
       [](void* arg, int status, int, ares_addrinfo* found) {
@@ -142,33 +166,37 @@ std::shared_ptr<Lookup> Resolver::look_up(std::string const& host) {
   return lookup;
 }
 
-NameTrouble Resolver::silence() const {
-  return last_success_ && clock_.now() < *last_success_ + well_for ? NameTrouble::name
-                                                                   : NameTrouble::resolver;
+NameTrouble Resolver::silence(std::string const& host) const {
+  auto const& found = newest_ && newest_->host == host ? other_ : newest_;
+  return found && clock_.now() < found->at + well_for ? NameTrouble::name : NameTrouble::resolver;
 }
 
-void Resolver::answered(Asked& asked, int status, ares_addrinfo* found) {
+void Resolver::found(std::string const& host) {
+  if (newest_ && newest_->host != host) other_ = std::move(newest_);
+  newest_ = {host, clock_.now()};
+}
+
+void Resolver::answered(Asked& asked, int status, ares_addrinfo* found_nodes) {
   --pending_;
   auto& lookup = *asked.lookup;
   int ttl = static_cast<int>(longest_kept.count());
-  for (auto const* node = found != nullptr ? found->nodes : nullptr; node != nullptr;
+  std::vector<ip::address> addresses;
+  for (auto const* node = found_nodes != nullptr ? found_nodes->nodes : nullptr; node != nullptr;
        node = node->ai_next) {
     ttl = std::min(ttl, node->ai_ttl);
-    if (auto const address = address_of(*node); address && lookup.addresses.size() < max_addresses)
-      lookup.addresses.push_back(*address);
+    if (auto const address = address_of(*node)) addresses.push_back(*address);
   }
-  lookup.addresses = in_turn(lookup.addresses);
-  if (status == ARES_SUCCESS && lookup.addresses.empty()) status = ARES_ENODATA;
+  if (status == ARES_SUCCESS && addresses.empty()) status = ARES_ENODATA;
   lookup.done = true;
   if (status == ARES_SUCCESS) {
-    last_success_ = clock_.now();
+    lookup.addresses = in_turn(addresses);
+    found(asked.host);
     lookup.good_until = clock_.now() + std::chrono::seconds(std::max(ttl, 1));
   } else {
     bool const definite = status == ARES_ENOTFOUND || status == ARES_ENODATA ||
                           status == ARES_EBADNAME || status == ARES_EBADRESP;
-    lookup.trouble = definite ? NameTrouble::name : silence();
-    lookup.reason = fmt::format("{}: {}", asked.host, ares_strerror(status));
-    lookup.addresses.clear();
+    lookup.trouble = definite ? NameTrouble::name : silence(asked.host);
+    lookup.reason = fmt::format("{}: {}", asked.host, words_of(status));
     if (auto const own = lookups_.find(asked.host);
         own != lookups_.end() && own->second == asked.lookup)
       lookups_.erase(own);

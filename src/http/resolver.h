@@ -1,6 +1,8 @@
 // Names to addresses, by c-ares on the loop: /etc/hosts first, then the servers of /etc/resolv.conf; no search domains.
 //   Threads  One loop's.
-//   Time     Answers are kept for as long as their TTL says, 60 s at most. Who waits has the deadline; tick() moves c-ares's own retries on.
+//   Time     Answers are kept for as long as their TTL says, 1 s at least and 60 s at most. A question is sent again after 0.7 s and
+//            2.1 s (in real time); who waits has the deadline, and tick() moves c-ares on.
+//   Order    IPv6 first, then the families in turn; within a family as the server said.
 #pragma once
 #include <ares.h>
 
@@ -21,7 +23,7 @@ namespace millrace::http {
 enum class NameTrouble : std::uint8_t {
   none,
   name,      // the name's own: it does not exist, or has no address
-  resolver,  // no server answers, or none can; with another name resolved in the last 60 s it counts as the name's
+  resolver,  // no server answers, or none can; with another name found in the last 60 s it counts as the name's
 };
 
 struct Lookup {
@@ -30,7 +32,7 @@ struct Lookup {
   NameTrouble trouble = NameTrouble::none;
   std::string reason;
   std::vector<boost::asio::ip::address>
-      addresses;  // in the order of preference, families in turn, 64 at most
+      addresses;  // in the order in which to try them, 64 at most, none twice
   SteadyTime good_until{};
   io::Signal changed;
 };
@@ -49,8 +51,8 @@ class Resolver {
   void tick();
   void close();  // lookups under way never end
   bool is_busy() const { return pending_ > 0; }
-  // What a lookup that does not end means.
-  NameTrouble silence() const;
+  // What it means that nobody answers for this name.
+  NameTrouble silence(std::string const& host = {}) const;
 
  private:
   struct Watch;
@@ -59,7 +61,8 @@ class Resolver {
   void socket_changed(ares_socket_t socket, bool read, bool write);
   void process(ares_socket_t read, ares_socket_t write);
   static void wait(std::shared_ptr<Watch> const& watch, bool to_write);
-  void answered(Asked& asked, int status, ares_addrinfo* found);
+  void answered(Asked& asked, int status, ares_addrinfo* found_nodes);
+  void found(std::string const& host);
 
   io::Executor loop_;
   io::Clock& clock_;
@@ -68,7 +71,11 @@ class Resolver {
   std::map<ares_socket_t, std::shared_ptr<Watch>> watches_;
   std::map<std::string, std::shared_ptr<Lookup>> lookups_;
   std::size_t pending_ = 0;
-  std::optional<SteadyTime> last_success_;
+  struct Found {
+    std::string host;
+    SteadyTime at{};
+  };
+  std::optional<Found> newest_, other_;  // the newest name that was found, and the newest beside it
   std::int64_t settings_stamp_ = 0;
   SteadyTime settings_checked_{};
 };

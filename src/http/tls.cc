@@ -218,8 +218,9 @@ TlsStream::TlsStream(std::unique_ptr<io::ByteStream> below, SSL_CTX* context, Bi
 
 TlsStream::~TlsStream() { close(); }
 
-io::Task<Result<void>> TlsStream::handshake() {
+io::Task<Result<void>> TlsStream::handshake(std::optional<Turns> turns) {
   for (;;) {
+    if (turns) co_await turns->next();
     ERR_clear_error();
     errno = 0;
     int const result = SSL_do_handshake(ssl_.get());

@@ -3,11 +3,13 @@
 #include <openssl/ssl.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/error.h"
 #include "http/client.h"
 #include "http/server.h"
+#include "http/turns.h"
 #include "http/url.h"
 #include "io/net.h"
 
@@ -47,8 +49,9 @@ class TlsStream final : public io::ByteStream {
   ~TlsStream() override;
 
   SSL* ssl() const { return ssl_.get(); }
-  // Fails with: unreachable, saying in a sentence why. Unwinds when cancelled; closing the stream ends it.
-  io::Task<Result<void>> handshake();
+  // Fails with: unreachable, saying in a sentence why. Unwinds when cancelled; closing the stream ends it. With `turns` each step of
+  // computing waits for one.
+  io::Task<Result<void>> handshake(std::optional<Turns> turns = {});
   bool resumed() const;
   std::string version() const;                                  // "TLSv1.3"
   bool http2() const;                                           // chosen by ALPN
