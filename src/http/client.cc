@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "http/dial.h"
 #include "http/http1.h"
+#include "http/http2.h"
 #include "http/pool.h"
 #include "http/resolver.h"
 #include "http/tasks.h"
@@ -14,6 +17,10 @@ namespace millrace::http {
 namespace {
 
 constexpr auto tick = std::chrono::milliseconds(100);
+constexpr auto crowded_after = std::chrono::seconds(1);
+constexpr auto limit_remembered = std::chrono::seconds(60);
+constexpr auto without_http2_when_not_spoken = std::chrono::hours(1);
+constexpr auto without_http2_after_trouble = std::chrono::minutes(10);
 
 // Ends a Dial that nobody waits for any more.
 struct Dialling {
@@ -22,6 +29,32 @@ struct Dialling {
   Dialling(Dialling const&) = delete;
   Dialling& operator=(Dialling const&) = delete;
   std::shared_ptr<Dial> dial;
+};
+
+// Counts an ask under way to an origin, and a connection being opened; those who wait to share that look again when it is settled.
+struct UnderWay {
+  explicit UnderWay(Origin& to) : origin(to) { ++origin.asks; }
+  ~UnderWay() { --origin.asks; }
+  UnderWay(UnderWay const&) = delete;
+  UnderWay& operator=(UnderWay const&) = delete;
+  Origin& origin;
+};
+struct DialCount {
+  DialCount(Pool& of, Origin& to, bool http2) : pool(of), origin(to), shared(http2) {
+    ++origin.dialling;
+    if (shared) ++origin.http2_dials;
+  }
+  ~DialCount() {
+    --origin.dialling;
+    if (!shared) return;
+    --origin.http2_dials;
+    pool.let_look_again(origin, origin.waiters.size());
+  }
+  DialCount(DialCount const&) = delete;
+  DialCount& operator=(DialCount const&) = delete;
+  Pool& pool;
+  Origin& origin;
+  bool shared;
 };
 
 std::string in_words(Duration span) { return fmt::format("{:.1f} s", seconds(span)); }
@@ -52,15 +85,17 @@ class Core : public std::enable_shared_from_this<Core> {
  private:
   // What a step of an ask returns: nothing when the next may follow.
   struct Failed {
-    Trouble trouble;
-    std::string reason;
+    Trouble trouble = Trouble::none;
+    std::string reason{};
   };
   using Step = std::optional<Failed>;
 
   io::Task<Step> connect(Ask const& ask, std::shared_ptr<Origin> origin, Lease& lease, Watch& watch,
-                         Answer& answer);
+                         Answer& answer, bool http1);
+  std::shared_ptr<Http2> share(std::shared_ptr<Origin> const& origin,
+                               std::shared_ptr<PooledConnection> connection);
   io::Task<Step> wait_for_room(Ask const& ask, std::shared_ptr<Origin> origin, Lease& lease,
-                               Watch& watch);
+                               Watch& watch, Answer& answer, bool joins);
   io::Task<Step> find_addresses(Url const& url, std::vector<boost::asio::ip::address>& addresses,
                                 Watch& watch);
   Step check_addresses(Url const& url,
@@ -87,6 +122,14 @@ Answer failed(Answer answer, Trouble trouble, std::string reason) {
   return answer;
 }
 
+// What stays of an answer that is asked for once more within the same attempt.
+Answer resending(Answer const& before) {
+  Answer answer;
+  answer.resent = true;
+  answer.crowded = before.crowded;
+  return answer;
+}
+
 // A head that ends early would let a caller's header value write the request.
 bool are_clean(std::string_view lines) {
   return lines.empty() || (lines.ends_with("\r\n") && !lines.contains("\r\n\r\n") &&
@@ -109,24 +152,43 @@ io::Task<Answer> Core::ask(Ask ask) {
                      "the request's own headers are malformed");
   if (!ask.tls) ask.tls = tls_;
   auto const origin = pool_.origin_of(*ask.url, ask.tls);
-  for (;;) {
+  UnderWay const under_way(*origin);
+  if (began >= origin->limit_until) origin->limit = std::numeric_limits<std::size_t>::max();
+  bool fresh = false;  // a kept connection was no good
+  bool http1 = !ask.url->tls() || !pool_.limits.http2;
+  for (int untouched = 0;;) {
     Lease lease(pool_, origin);
-    answer.reused = false;
-    if (auto idle = answer.resent ? nullptr : pool_.take_idle(*origin, began, http1_.scratch())) {
-      lease.hold(std::move(idle));
-      answer.reused = true;
-    } else if (auto step = co_await connect(ask, origin, lease, watch, answer)) {
-      co_return failed(std::move(answer), step->trouble, std::move(step->reason));
+    auto http2 = http1 ? nullptr : origin->http2_with_room();
+    answer.reused = http2 != nullptr;
+    if (!http2) {
+      if (auto idle = fresh ? nullptr : pool_.take_idle(*origin, began, http1_.scratch())) {
+        lease.hold(std::move(idle));
+        answer.reused = true;
+      } else if (auto step = co_await connect(ask, origin, lease, watch, answer, http1)) {
+        if (step->trouble == Trouble::none) continue;
+        co_return failed(std::move(answer), step->trouble, std::move(step->reason));
+      }
+      if (lease->http2) http2 = share(origin, lease.pass_on());
     }
-    answer.address = lease->address;
-    answer.tls_version = lease->tls_version;
-    answer.certificate = lease->certificate;
+    auto const& connection = http2 ? http2->connection() : *lease.connection();
+    answer.address = connection.address;
+    answer.tls_version = connection.tls_version;
+    answer.certificate = connection.certificate;
+    answer.http2 = connection.http2;
     answer.reached = Phase::send;
     auto const sent_at = clock_.now();
-    auto const exchanged = co_await http1_.exchange(ask, lease.connection(), watch, answer);
+    auto const exchanged = http2 ? co_await http2->exchange(ask, watch, answer)
+                                 : co_await http1_.exchange(ask, lease.connection(), watch, answer);
+    if (answer.status != 0) origin->last_answer = clock_.now();
     if (exchanged == Exchanged::silent && !answer.resent) {
-      answer = Answer();
-      answer.resent = true;
+      answer = resending(answer);
+      fresh = http1 = true;
+      continue;
+    }
+    if (exchanged == Exchanged::untouched) {  // at most twice: HTTP/1.1 has no such end
+      if (answer.trouble != Trouble::none) answer = resending(answer);
+      http1 = ++untouched > 1;
+      if (http1) origin->http2_not_before = clock_.now() + without_http2_after_trouble;
       continue;
     }
     if (exchanged == Exchanged::reusable)
@@ -135,10 +197,33 @@ io::Task<Answer> Core::ask(Ask ask) {
   }
 }
 
+// A connection that asks share; it is counted until it is over.
+std::shared_ptr<Http2> Core::share(std::shared_ptr<Origin> const& origin,
+                                   std::shared_ptr<PooledConnection> connection) {
+  auto const http2 = std::make_shared<Http2>(
+      std::move(connection),
+      Http2::Needs{clock_, tasks_, http1_.scratch(), pool_.limits.streams_per_connection,
+                   [weak = weak_from_this(), origin](Http2& one) {
+                     auto const self = weak.lock();
+                     if (!self) return;
+                     if (!one.objection().empty())
+                       origin->http2_not_before = self->clock_.now() + without_http2_after_trouble;
+                     self->pool_.shared_changed(origin, one);
+                   }});
+  pool_.share(origin, http2);
+  http2->start();
+  return http2;
+}
+
+// A Failed without trouble: things have changed, look again.
 io::Task<Core::Step> Core::connect(Ask const& ask, std::shared_ptr<Origin> origin, Lease& lease,
-                                   Watch& watch, Answer& answer) {
+                                   Watch& watch, Answer& answer, bool http1) {
+  bool const offers =
+      !http1 && origin->asks >= pool_.limits.http2_from && clock_.now() >= origin->http2_not_before;
+  bool const joins =
+      offers && origin->http2_joining < origin->http2_to_come(pool_.limits.streams_per_connection);
   answer.reached = Phase::connect;
-  if (auto step = co_await wait_for_room(ask, origin, lease, watch)) co_return step;
+  if (auto step = co_await wait_for_room(ask, origin, lease, watch, answer, joins)) co_return step;
   if (lease.connection()) {
     answer.reused = true;
     co_return std::nullopt;
@@ -146,17 +231,30 @@ io::Task<Core::Step> Core::connect(Ask const& ask, std::shared_ptr<Origin> origi
   answer.reached = Phase::dns;
   auto const began = clock_.now();
   std::vector<boost::asio::ip::address> addresses;
+  DialCount const counted(pool_, *origin, offers);
   if (auto step = co_await find_addresses(*ask.url, addresses, watch)) co_return step;
   answer.dns = clock_.now() - began;
   answer.reached = Phase::connect;
   answer.address = io::text_of(io::Endpoint(addresses.front(), ask.url->port));
   if (auto step = check_addresses(*ask.url, addresses)) co_return step;
-  DialNeeds const needs{network_, clock_, ask.tls, pool_.limits.connect_time};
+  DialNeeds const needs{network_, clock_, ask.tls, pool_.limits.connect_time, offers};
+  auto const dial_began = clock_.now();
   Dialling const dialling(std::make_shared<Dial>(needs, loop_, *ask.url, std::move(addresses),
                                                  origin->session, origin));
   auto& dial = *dialling.dial;
   Waiting const waiting(watch, dial.changed);
-  for (dial.go_on(); !dial.over() && !watch.late; dial.go_on()) co_await dial.changed.wait();
+  for (dial.go_on(); !dial.over() && !watch.late; dial.go_on()) {
+    // The endpoint answers others, and leaves us standing: it takes no more connections than it has.
+    if (dial.reached() == Phase::connect && clock_.now() >= dial_began + crowded_after &&
+        origin->last_answer > dial_began && origin->open > origin->dialling) {
+      origin->limit = origin->open - origin->dialling;
+      origin->limit_until =
+          clock_.now() + std::chrono::duration_cast<SteadyTime::duration>(limit_remembered);
+      answer.crowded = true;
+      co_return Failed{};
+    }
+    co_await dial.changed.wait();
+  }
   answer.connect = dial.connect_took();
   answer.tls = dial.tls_took();
   auto stream = dial.take_stream();
@@ -168,29 +266,41 @@ io::Task<Core::Step> Core::connect(Ask const& ask, std::shared_ptr<Origin> origi
                                                    in_words(ask.deadline))};
   }
   if (!stream) co_return Failed{dial.trouble(), dial.reason()};
+  if (offers && !dial.http2())
+    origin->http2_not_before = clock_.now() + without_http2_when_not_spoken;
   auto connection = std::make_shared<PooledConnection>();
   connection->address = io::text_of(stream->peer());
   connection->tls_version = dial.tls_version();
   connection->certificate = dial.certificate();
+  connection->http2 = dial.http2();
   connection->stream = std::move(stream);
   lease.hold(std::move(connection));
   co_return std::nullopt;
 }
 
 io::Task<Core::Step> Core::wait_for_room(Ask const& ask, std::shared_ptr<Origin> origin,
-                                         Lease& lease, Watch& watch) {
-  if (origin->waiters.empty() && pool_.take_room(*origin)) {
+                                         Lease& lease, Watch& watch, Answer& answer, bool joins) {
+  bool const first =
+      std::ranges::all_of(origin->waiters, [](auto const* waiter) { return waiter->joins; });
+  if (!joins && first && pool_.take_room(*origin)) {
     lease.hold_room();
     co_return std::nullopt;
   }
   bool const own_limit = origin->open < pool_.limits.connections_per_origin;
-  PoolWaiter waiter(pool_, origin, loop_);
+  auto const began = clock_.now();
+  PoolWaiter waiter(pool_, origin, loop_, joins);
   Waiting const waiting(watch, waiter.changed);
   while (!waiter.granted() && !watch.late) co_await waiter.changed.wait();
+  answer.crowded = answer.crowded || (!joins && clock_.now() >= began + crowded_after);
   if (waiter.connection)
     lease.hold(std::move(waiter.connection));
   else if (std::exchange(waiter.room, false))
     lease.hold_room();
+  else if (waiter.again && !watch.late)
+    co_return Failed{};
+  else if (joins)
+    co_return Failed{Trouble::timeout,
+                     fmt::format("no connection within {}", in_words(ask.deadline))};
   else
     co_return Failed{
         own_limit ? Trouble::own_side : Trouble::timeout,
@@ -218,7 +328,7 @@ io::Task<Core::Step> Core::find_addresses(Url const& url,
     addresses = lookup->addresses;
     co_return std::nullopt;
   }
-  auto const trouble = lookup->done ? lookup->trouble : resolver_.silence();
+  auto const trouble = lookup->done ? lookup->trouble : resolver_.silence(url.host);
   auto reason =
       lookup->done ? lookup->reason : fmt::format("{}: no name server answered in time", url.host);
   co_return Failed{trouble == NameTrouble::resolver ? Trouble::resolver : Trouble::dns,

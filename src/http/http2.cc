@@ -27,6 +27,7 @@ class Http2::Stream final : public Http2Stream {
     if (state() == State::none || over()) return;
     http2_.engine_.abandon(*this);
     http2_.flush_soon();
+    http2_.needs_.changed(http2_);
   }
   io::Signal changed;
 

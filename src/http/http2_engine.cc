@@ -235,6 +235,12 @@ std::size_t Http2Engine::room() const {
   return most - std::min(most, live_.size());
 }
 
+std::size_t Http2Engine::room_to_come() const {
+  auto const now = room();
+  return settings_came_ || over_ || retired_ ? 0
+                                             : streams_ - std::min(streams_, live_.size() + now);
+}
+
 bool Http2Engine::begin(Http2Stream& stream) {
   if (room() == 0) return false;
   auto const& ask = stream.ask_;

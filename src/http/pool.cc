@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "http/http2.h"
+
 namespace millrace::http {
 namespace {
 
@@ -10,15 +12,18 @@ constexpr std::size_t max_origins = 16 * 1024;  // remembered, with their TLS se
 
 }  // namespace
 
-PoolWaiter::PoolWaiter(Pool& of, std::shared_ptr<Origin> from, io::Executor const& loop)
-    : pool(of), origin(std::move(from)), changed(loop) {
+PoolWaiter::PoolWaiter(Pool& of, std::shared_ptr<Origin> from, io::Executor const& loop,
+                       bool to_join)
+    : pool(of), origin(std::move(from)), changed(loop), joins(to_join) {
   origin->waiters.push_back(this);
-  if (origin->open < pool.limits.connections_per_origin && !std::exchange(origin->starved, true))
+  if (joins) ++origin->http2_joining;
+  if (!joins && origin->open < pool.limit_of(*origin) && !std::exchange(origin->starved, true))
     pool.starved_.push_back(origin);
 }
 
 PoolWaiter::~PoolWaiter() {
   std::erase(origin->waiters, this);
+  if (joins) --origin->http2_joining;
   if (connection) {
     auto const since = connection->idle_since;
     pool.give_back(origin, std::move(connection), since);
@@ -67,7 +72,7 @@ std::shared_ptr<PooledConnection> Pool::take_idle(Origin& origin, SteadyTime now
 }
 
 bool Pool::take_room(Origin& origin) {
-  if (origin.open >= limits.connections_per_origin) return false;
+  if (origin.open >= limit_of(origin)) return false;
   if (open >= limits.connections && !evict_oldest()) return false;
   ++origin.open;
   ++open;
@@ -94,7 +99,7 @@ void Pool::give_room(std::shared_ptr<Origin> const& origin) {
   --origin->open;
   --open;
   auto const grant = [&](Origin& to) {
-    if (to.waiters.empty() || to.open >= limits.connections_per_origin) return false;
+    if (to.waiters.empty() || to.open >= limit_of(to)) return false;
     auto* const next = to.waiters.front();
     to.waiters.pop_front();
     ++to.open;
@@ -108,25 +113,74 @@ void Pool::give_room(std::shared_ptr<Origin> const& origin) {
     auto const first = std::move(starved_.front());
     starved_.pop_front();
     bool const granted = grant(*first);
-    first->starved = !first->waiters.empty() && first->open < limits.connections_per_origin;
+    first->starved = !first->waiters.empty() && first->open < limit_of(*first);
     if (first->starved) starved_.push_back(first);
     if (granted) return;
     if (first->starved) return;  // nobody can be granted anything now
   }
 }
 
+std::shared_ptr<Http2> Origin::http2_with_room() const {
+  for (auto const& one : http2)
+    if (one->room() > 0) return one;
+  return nullptr;
+}
+
+std::size_t Origin::http2_to_come(std::size_t streams_per_connection) const {
+  std::size_t sum = http2_dials * (streams_per_connection - 1);  // who opens it takes one
+  for (auto const& one : http2) sum += one->room_to_come();
+  return sum;
+}
+
+void Pool::share(std::shared_ptr<Origin> const& origin, std::shared_ptr<Http2> one) {
+  origin->http2.push_back(std::move(one));
+  ++shared_;
+}
+
+void Pool::shared_changed(std::shared_ptr<Origin> const& origin, Http2& one) {
+  if (!one.over()) return let_look_again(*origin, one.room());
+  auto const taken =
+      std::erase_if(origin->http2, [&](auto const& each) { return each.get() == &one; });
+  if (taken == 0) return;
+  --shared_;
+  let_look_again(*origin, origin->waiters.size());
+  give_room(origin);
+}
+
+void Pool::let_look_again(Origin& origin, std::size_t count) {
+  for (; count > 0 && !origin.waiters.empty(); --count) {
+    auto* const next = origin.waiters.front();
+    origin.waiters.pop_front();
+    next->again = true;
+    next->changed.notify();
+  }
+}
+
+// Of the connections that nobody uses, the one that has rested longest.
 bool Pool::evict_oldest() {
-  if (idle_ == 0) return false;
   std::shared_ptr<Origin> oldest;
-  for (auto const& [key, origin] : origins_)
-    if (!origin->idle.empty() &&
-        (!oldest || origin->idle.front()->idle_since < oldest->idle.front()->idle_since))
+  std::shared_ptr<Http2> shared;
+  auto since = SteadyTime::max();
+  for (auto const& [key, origin] : origins_) {
+    if (!origin->idle.empty() && origin->idle.front()->idle_since < since) {
       oldest = origin;
-  if (!oldest) return false;
-  oldest->idle.front()->stream->close();
-  oldest->idle.erase(oldest->idle.begin());
-  --idle_;
-  give_room(oldest);
+      shared = nullptr;
+      since = origin->idle.front()->idle_since;
+    }
+    for (auto const& one : origin->http2) {
+      if (!one->idle() || one->idle_since() >= since) continue;
+      shared = one;
+      since = one->idle_since();
+    }
+  }
+  if (shared) {
+    shared->close();
+  } else if (oldest) {
+    oldest->idle.front()->stream->close();
+    oldest->idle.erase(oldest->idle.begin());
+    --idle_;
+    give_room(oldest);
+  }
   return open < limits.connections;
 }
 
@@ -142,11 +196,14 @@ void Pool::close_idle(SteadyTime now) {
     idle_ -= count;
     origin->open -= count;
     open -= count;
+    for (auto const& one : std::vector(origin->http2))  // closing takes it out
+      if (one->idle() && now >= one->idle_since() + limits.idle_time) one->close();
   }
 }
 
 void Pool::close_all_idle() {
   for (auto const& [key, origin] : origins_) {
+    for (auto const& one : std::vector(origin->http2)) one->close();
     for (auto const& connection : origin->idle) connection->stream->close();
     origin->open -= origin->idle.size();
     open -= origin->idle.size();

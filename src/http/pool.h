@@ -1,7 +1,9 @@
-// The connections of a Client: kept ones by origin, and who waits for one. Knows nothing of HTTP.
+// The connections of a Client: kept ones by origin, those that asks share, and who waits for one.
 //   Threads  One loop's.
 #pragma once
+#include <algorithm>
 #include <deque>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,6 +16,7 @@
 
 namespace millrace::http {
 
+class Http2;
 struct Origin;
 
 // One connection; an exchange holds it, and a task that still writes, if there is one.
@@ -24,32 +27,49 @@ struct PooledConnection {
   SteadyTime idle_since{};
   std::string unsent;  // of a request that the socket did not take at once
   bool writing = false;
+  bool http2 = false;  // chosen by ALPN
 };
 
 struct Pool;
 
 // Who waits for a connection of an origin, or for room for one. What it was granted and did not take goes to the next.
 struct PoolWaiter {
-  PoolWaiter(Pool& of, std::shared_ptr<Origin> from, io::Executor const& loop);
+  // `joins`: a connection that asks may share is being opened; no room is wanted.
+  PoolWaiter(Pool& of, std::shared_ptr<Origin> from, io::Executor const& loop, bool joins);
   ~PoolWaiter();
   PoolWaiter(PoolWaiter const&) = delete;
   PoolWaiter& operator=(PoolWaiter const&) = delete;
-  bool granted() const { return connection != nullptr || room; }
+  bool granted() const { return connection != nullptr || room || again; }
 
   Pool& pool;
   std::shared_ptr<Origin> origin;
   io::Signal changed;
   std::shared_ptr<PooledConnection> connection;
-  bool room = false;  // to open one: already counted
+  bool room = false;   // to open one: already counted
+  bool again = false;  // things have changed: look again
+  bool const joins;
 };
 
 struct Origin {
   std::vector<std::shared_ptr<PooledConnection>> idle;  // the newest last
   std::size_t open = 0;                                 // idle, in use, or being opened
+  std::size_t dialling = 0;                             // being opened
+  std::size_t asks = 0;                                 // under way
   std::deque<PoolWaiter*> waiters;
   bool starved = false;                  // stands in Pool::starved
   std::shared_ptr<TlsClient const> tls;  // its address stands in the key
   SslSession session;
+  // The endpoint takes so many connections and no more; forgotten at `limit_until`.
+  std::size_t limit = std::numeric_limits<std::size_t>::max();
+  SteadyTime limit_until{}, last_answer{};
+  // HTTP/2: connections that asks share, each counted in `open`; those being opened; who waits for them.
+  std::vector<std::shared_ptr<Http2>> http2;
+  std::size_t http2_dials = 0, http2_joining = 0;
+  SteadyTime http2_not_before{};  // it does not speak it, or not well
+
+  std::shared_ptr<Http2> http2_with_room() const;
+  // Room for streams that may be hoped for, of connections being opened and those whose peer has not said yet how many it takes.
+  std::size_t http2_to_come(std::size_t streams_per_connection) const;
 };
 
 struct Pool {
@@ -66,16 +86,23 @@ struct Pool {
   void give_room(std::shared_ptr<Origin> const& origin);  // a connection was closed
   void close_idle(SteadyTime now);                        // those whose time is over
   void close_all_idle();
-  bool has_idle() const { return idle_ > 0; }
+  bool has_idle() const { return idle_ > 0 || shared_ > 0; }
+  void share(std::shared_ptr<Origin> const& origin, std::shared_ptr<Http2> http2);
+  // Of a shared connection: lets as many look again as it has room for; takes it out when it is over.
+  void shared_changed(std::shared_ptr<Origin> const& origin, Http2& http2);
+  void let_look_again(Origin& origin, std::size_t count);
 
  private:
   friend struct PoolWaiter;
   bool evict_oldest();
+  std::size_t limit_of(Origin const& origin) const {
+    return std::min(limits.connections_per_origin, origin.limit);
+  }
   std::string key_;
   std::unordered_map<std::string, std::shared_ptr<Origin>> origins_;
   std::deque<std::shared_ptr<Origin>>
       starved_;  // have waiters, and no room because of the process's limit
-  std::size_t idle_ = 0;
+  std::size_t idle_ = 0, shared_ = 0;
 };
 
 // A counted connection, or the room for one, that goes back whatever happens. Closes unless kept.
@@ -96,6 +123,11 @@ class Lease {
   void keep(SteadyTime now) {
     counted_ = false;
     pool_.give_back(origin_, std::move(connection_), now);
+  }
+  // Somebody else counts it from now on.
+  std::shared_ptr<PooledConnection> pass_on() {
+    counted_ = false;
+    return std::move(connection_);
   }
   void drop() {
     if (connection_) connection_->stream->close();
