@@ -32,6 +32,9 @@ struct TlsSettings {
   std::string extra_ca{};       // the same, as text
   std::string certificate{};    // PEM, leaf first: shown to a server that asks; empty: none
   std::string key{};            // PEM, of that leaf, without a pass phrase
+  // If any: what it trusts is trusted (and shared in memory) instead of the system's store and `extra_ca_file`, which take
+  // tens of milliseconds to read.
+  std::shared_ptr<TlsClient const> base{};
 };
 
 // Whom to trust, and who we are. For Clients of any loop. Fails with: invalid, missing (the CA file), io.

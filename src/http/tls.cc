@@ -3,7 +3,6 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include <cerrno>
 
 #include "base/encoding.h"
+#include "http/tls_identity.h"
 
 namespace millrace::http {
 namespace {
@@ -61,12 +61,6 @@ std::string name_text(X509_NAME const* name) {
   return printable({text, static_cast<std::size_t>(size)}, 200);
 }
 
-std::string date_text(ASN1_TIME const* time) {
-  std::tm parts{};
-  if (time == nullptr || ASN1_TIME_to_tm(time, &parts) != 1) return "an unreadable date";
-  return fmt::format("{:%Y-%m-%d}", parts);
-}
-
 std::string names_of(X509* certificate) {
   constexpr int shown = 3;
   std::string text;
@@ -96,14 +90,6 @@ std::string names_of(X509* certificate) {
   return count == 0 ? name_text(X509_get_subject_name(certificate)) : text;
 }
 
-std::string library_error() {
-  auto const code = ERR_get_error();
-  ERR_clear_error();
-  if (code == 0) return "no reason given";
-  char const* const reason = ERR_reason_error_string(code);
-  return reason != nullptr ? reason : fmt::format("error {:x}", code);
-}
-
 void common_settings(SSL_CTX* context) {
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
@@ -126,50 +112,6 @@ int choose_protocol(SSL*, unsigned char const** out, unsigned char* size,
 
 unsigned char const* as_unsigned(std::string_view text) {
   return reinterpret_cast<unsigned char const*>(text.data());
-}
-
-using PemText = std::unique_ptr<BIO, decltype(&BIO_free)>;
-PemText pem_text(std::string const& text) {
-  return {BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), &BIO_free};
-}
-using X509Owner = std::unique_ptr<X509, decltype(&X509_free)>;
-// Nobody is there to be asked for a pass phrase.
-int no_pass_phrase(char*, int, int, void*) { return 0; }
-X509Owner next_certificate(PemText const& text) {
-  return {PEM_read_bio_X509(text.get(), nullptr, no_pass_phrase, nullptr), &X509_free};
-}
-
-Result<void> trust_also(SSL_CTX* context, std::string const& certificates) {
-  auto const text = pem_text(certificates);
-  int count = 0;
-  while (auto const one = next_certificate(text)) {
-    ++count;
-    if (X509_STORE_add_cert(SSL_CTX_get_cert_store(context), one.get()) != 1)
-      return fail(Fault::invalid, "certificate authority: " + library_error());
-  }
-  ERR_clear_error();  // the end of the text is an error to OpenSSL
-  if (count == 0) return fail(Fault::invalid, "certificate authority: holds no PEM certificate");
-  return {};
-}
-
-Result<void> show(SSL_CTX* context, TlsSettings const& settings) {
-  auto const text = pem_text(settings.certificate);
-  auto const leaf = next_certificate(text);
-  if (!leaf || SSL_CTX_use_certificate(context, leaf.get()) != 1)
-    return fail(Fault::invalid, "client certificate: holds no PEM certificate: " + library_error());
-  while (auto const link = next_certificate(text))
-    if (SSL_CTX_add1_chain_cert(context, link.get()) != 1)
-      return fail(Fault::invalid, "client certificate: " + library_error());
-  ERR_clear_error();
-  std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> const key(
-      PEM_read_bio_PrivateKey(pem_text(settings.key).get(), nullptr, no_pass_phrase, nullptr),
-      &EVP_PKEY_free);
-  if (!key)
-    return fail(Fault::invalid,
-                "key of the client certificate: is no PEM key without a pass phrase");
-  if (SSL_CTX_use_PrivateKey(context, key.get()) != 1)
-    return fail(Fault::invalid, "key of the client certificate: is not that of the certificate");
-  return {};
 }
 
 std::string reason_of(int error, X509* certificate, std::string const& expected) {
@@ -365,9 +307,13 @@ Result<std::shared_ptr<TlsClient const>> make_tls_client(TlsSettings const& sett
   SslContext context(SSL_CTX_new(TLS_client_method()));
   if (!context) return fail(Fault::io, "TLS: " + library_error());
   common_settings(context.get());
-  SSL_CTX_set_default_verify_paths(context.get());
-  ERR_clear_error();  // a machine without a trust store says so at each endpoint
-  if (!settings.extra_ca_file.empty()) {
+  if (settings.base) {
+    trust_as(context.get(), settings.base->context_.get(), !settings.extra_ca.empty());
+  } else {
+    SSL_CTX_set_default_verify_paths(context.get());
+    ERR_clear_error();  // a machine without a trust store says so at each endpoint
+  }
+  if (!settings.base && !settings.extra_ca_file.empty()) {
     if (::access(settings.extra_ca_file.c_str(), R_OK) != 0)
       return fail(Fault::missing, fmt::format("{}: {}", settings.extra_ca_file,
                                               std::generic_category().message(errno)));
@@ -375,10 +321,10 @@ Result<std::shared_ptr<TlsClient const>> make_tls_client(TlsSettings const& sett
       return fail(Fault::invalid, fmt::format("{}: no PEM certificates: {}", settings.extra_ca_file,
                                               library_error()));
   }
-  if (!settings.extra_ca.empty())
-    if (auto const added = trust_also(context.get(), settings.extra_ca); !added) return pass(added);
-  if (!settings.certificate.empty())
-    if (auto const shown = show(context.get(), settings); !shown) return pass(shown);
+  TlsIdentity const identity(settings);
+  if (auto const& faults = identity.faults(); !faults.empty())
+    return fail(Fault::invalid, subject_of(faults.front().part) + faults.front().what);
+  if (auto const applied = identity.apply(context.get()); !applied) return pass(applied);
   SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, TlsClient::verified);
   SSL_CTX_set_verify_depth(context.get(), 10);
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
