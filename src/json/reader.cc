@@ -98,7 +98,8 @@ void Fields::wrong(std::string_view key, std::string message) {
   troubles_.push_back({pointer_of(key), std::move(message)});
 }
 
-std::optional<std::string> Fields::text(std::string_view key, std::size_t least, std::size_t most) {
+std::optional<std::string> Fields::sized(std::string_view key, std::size_t least,
+                                         std::size_t most) {
   auto const* const value = member(key);
   if (value == nullptr) return std::nullopt;
   if (!value->is_string()) return wrong(key, "is not a string"), std::nullopt;
@@ -108,8 +109,23 @@ std::optional<std::string> Fields::text(std::string_view key, std::size_t least,
            std::nullopt;
   if (text.size() > most)
     return wrong(key, fmt::format("is longer than {} bytes", most)), std::nullopt;
-  if (has_control(text)) return wrong(key, "holds a control character"), std::nullopt;
   return std::string(text);
+}
+
+std::optional<std::string> Fields::text(std::string_view key, std::size_t least, std::size_t most) {
+  auto text = sized(key, least, most);
+  if (text && has_control(*text)) return wrong(key, "holds a control character"), std::nullopt;
+  return text;
+}
+
+std::optional<std::string> Fields::lines(std::string_view key, std::size_t least,
+                                         std::size_t most) {
+  auto text = sized(key, least, most);
+  if (!text) return text;
+  auto rest = *text;
+  std::erase_if(rest, [](char c) { return c == '\n' || c == '\r' || c == '\t'; });
+  if (has_control(rest)) return wrong(key, "holds a control character"), std::nullopt;
+  return text;
 }
 
 std::optional<bool> Fields::flag(std::string_view key) {
@@ -127,6 +143,16 @@ std::optional<std::int64_t> Fields::number(std::string_view key, std::int64_t le
     return wrong(key, fmt::format("is not a whole number from {} to {}", least, most)),
            std::nullopt;
   return value->get_int64();
+}
+
+std::optional<double> Fields::real(std::string_view key, double least, double most) {
+  auto const* const value = member(key);
+  if (value == nullptr) return std::nullopt;
+  boost::system::error_code error;
+  auto const number = value->is_number() ? value->to_number<double>(error) : least - 1;
+  if (error || !(number >= least && number <= most))
+    return wrong(key, fmt::format("is not a number from {} to {}", least, most)), std::nullopt;
+  return number;
 }
 
 std::optional<std::size_t> Fields::choice(std::string_view key,

@@ -44,8 +44,11 @@ class Fields {
   }
   // `most` counts bytes. Control characters are refused.
   std::optional<std::string> text(std::string_view key, std::size_t least, std::size_t most);
+  // The same for text of several lines: line ends and tabs are taken.
+  std::optional<std::string> lines(std::string_view key, std::size_t least, std::size_t most);
   std::optional<bool> flag(std::string_view key);
   std::optional<std::int64_t> number(std::string_view key, std::int64_t least, std::int64_t most);
+  std::optional<double> real(std::string_view key, double least, double most);
   std::optional<std::size_t> choice(
       std::string_view key,
       std::vector<std::string_view> const& choices);  // index of the one chosen
@@ -60,6 +63,7 @@ class Fields {
 
  private:
   boost::json::value const* member(std::string_view key);
+  std::optional<std::string> sized(std::string_view key, std::size_t least, std::size_t most);
 
   boost::json::object const& object_;
   std::string pointer_;

@@ -39,7 +39,37 @@ void write_headers(json::Writer& out, std::string_view lines) {
   out.end_object();
 }
 
+void write_timing(json::Writer& out, AttemptTiming const& timing) {
+  out.begin_object();
+  out.key("dns_ms").real(ms(timing.dns)).key("connect_ms").real(ms(timing.connect));
+  out.key("tls_ms").real(ms(timing.tls)).key("first_byte_ms").real(ms(timing.first_byte));
+  out.key("answer_ms").real(ms(timing.answer)).key("body_ms").real(ms(timing.body));
+  out.end_object();
+}
+
+void write_certificate(json::Writer& out, PeerCertificate const* certificate) {
+  if (certificate == nullptr) {
+    out.null();
+    return;
+  }
+  out.begin_object().key("subject").text(certificate->subject);
+  out.key("issuer").text(certificate->issuer).key("valid_to").text(certificate->valid_to);
+  out.key("sha256").text(certificate->sha256).end_object();
+}
+
 }  // namespace
+
+std::string_view name_of(HttpVersion version) {
+  switch (version) {
+    case HttpVersion::none:
+      return "";
+    case HttpVersion::http1:
+      return "1.1";
+    case HttpVersion::http2:
+      return "2";
+  }
+  std::abort();
+}
 
 std::string_view name_of(Run run) {
   switch (run) {
@@ -133,14 +163,11 @@ std::string to_json(Attempt const& attempt) {
     out.number(unsigned{attempt.status});
   }
   out.key("duration_ms").real(ms(attempt.took)).key("address").text_or_null(attempt.address);
-  out.key("reason").text_or_null(attempt.reason);
-  out.key("timing").begin_object();
-  out.key("dns_ms").real(ms(attempt.timing.dns)).key("connect_ms").real(ms(attempt.timing.connect));
-  out.key("tls_ms")
-      .real(ms(attempt.timing.tls))
-      .key("answer_ms")
-      .real(ms(attempt.timing.answer))
-      .end_object();
+  out.key("http_version").text_or_null(name_of(attempt.http));
+  out.key("tls_version").text_or_null(attempt.tls_version).key("certificate");
+  write_certificate(out, attempt.certificate.get());
+  out.key("reason").text_or_null(attempt.reason).key("timing");
+  write_timing(out, attempt.timing);
   out.key("response").begin_object().key("headers");
   write_headers(out, attempt.response_headers);
   out.key("body").text(attempt.response_body).end_object().end_object();

@@ -1,6 +1,7 @@
 // One try to deliver one event to one data stream, as people look at it later.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,8 +37,23 @@ std::optional<AttemptOutcome> parse_attempt_outcome(std::string_view name);
 
 struct
     AttemptTiming {  // each phase's own length; zero where it did not happen (a reused connection, say)
-  Duration dns{}, connect{}, tls{}, answer{};
+  Duration dns{}, connect{}, tls{};
+  Duration answer{};      // from the request to the end of the header block
+  Duration first_byte{};  // of that, until the first byte came
+  Duration body{};        // behind it, for as long as the body was read
 };
+
+// What a receiver's certificate said of itself; a stranger's text, printable.
+struct PeerCertificate {
+  std::string subject;   // its names, else its subject
+  std::string issuer;    // "CN=R11,O=Let's Encrypt,C=US"
+  std::string valid_to;  // "2027-02-01"
+  std::string sha256;    // of the certificate, hexadecimal
+  friend bool operator==(PeerCertificate const&, PeerCertificate const&) = default;
+};
+
+enum class HttpVersion : std::uint8_t { none, http1, http2 };
+std::string_view name_of(HttpVersion version);  // "", "1.1", "2"
 
 struct Attempt {
   StreamId stream;
@@ -55,7 +71,11 @@ struct Attempt {
   Duration took{};
   AttemptTiming timing;
   std::string address;  // "203.0.113.7:443"
-  std::string reason;   // for people; empty when delivered
+  // Of the connection; empty where it did not come so far.
+  HttpVersion http = HttpVersion::none;
+  std::string tls_version;  // "TLSv1.3"
+  std::shared_ptr<PeerCertificate const> certificate;
+  std::string reason;  // for people; empty when delivered
   std::string
       response_headers;  // "Name: value\n" lines, at most 16 KiB; secrets and control characters already made harmless
   std::string response_body;  // at most 64 KiB, the same

@@ -33,6 +33,14 @@ void write_delivery(json::Writer& out, Delivery const& delivery, bool with_secre
     if (!with_secrets)
       out.key("secret_access_key_set").flag(delivery.secret_access_key.has_value());
   }
+  if (auto const& tls = delivery.tls; !tls.is_empty()) {
+    out.key("tls").begin_object();
+    if (tls.ca_certificates) out.key("ca_certificates").text(*tls.ca_certificates);
+    if (tls.client_certificate) out.key("client_certificate").text(*tls.client_certificate);
+    if (with_secrets && tls.client_key) out.key("client_key").text(*tls.client_key);
+    if (!with_secrets) out.key("client_key_set").flag(tls.client_key.has_value());
+    out.end_object();
+  }
   out.end_object();
 }
 
@@ -63,6 +71,12 @@ void write_user_part(json::Writer& out, DataStream const& stream, bool with_secr
       .text("canvas")
       .key("contact_email")
       .text(stream.contact_email);
+  out.key("rate_limit");
+  if (stream.rate_limit) {
+    out.real(*stream.rate_limit);
+  } else {
+    out.null();
+  }
 }
 
 template <class T, std::size_t Count>

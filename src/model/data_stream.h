@@ -33,6 +33,15 @@ struct FieldFault {   // one fault of an input; all faults are told at once
   std::string message;
 };
 
+// Of connections to the receiver, beside what this machine trusts. PEM texts; what they hold is not looked at here.
+struct DeliveryTls {
+  std::optional<std::string> ca_certificates;     // authorities that are trusted too
+  std::optional<std::string> client_certificate;  // shown to a receiver that asks; leaf first
+  std::optional<std::string> client_key;          // of that; sealed where it is stored, never shown
+  bool is_empty() const { return !ca_certificates && !client_certificate && !client_key; }
+  friend bool operator==(DeliveryTls const&, DeliveryTls const&) = default;
+};
+
 struct Delivery {
   Method method = Method::https;
   std::string url;
@@ -41,6 +50,7 @@ struct Delivery {
   std::optional<std::string> region;             // SQS
   std::optional<std::string> access_key_id;      // SQS
   std::optional<std::string> secret_access_key;  // SQS; sealed where it is stored, never shown
+  DeliveryTls tls{};                             // HTTPS
   friend bool operator==(Delivery const&, Delivery const&) = default;
 };
 
@@ -56,7 +66,8 @@ struct DataStream {
   std::map<std::string, std::string> headers;  // extra request headers; values are secret
   bool breaker = true;
   std::string contact_email;
-  std::uint64_t version = 1;  // of this record; each change adds one
+  std::optional<double> rate_limit{};  // events a second, 0.1 to 100,000; tries count, too
+  std::uint64_t version = 1;           // of this record; each change adds one
   WallTime created_at{};
   WallTime updated_at{};
 
@@ -68,6 +79,12 @@ struct DataStream {
 struct HeaderLimits {
   static constexpr std::size_t count = 20;
   static constexpr std::size_t bytes = 4096;  // names and values together
+};
+struct TlsLimits {
+  static constexpr std::size_t bytes = 64 * 1024;  // of each text
+};
+struct RateLimits {
+  static constexpr double least = 0.1, most = 100'000;  // events a second
 };
 // Why a data stream may not have the request header `name` (any case); empty: it may. Ours and hop-by-hop ones are not a user's.
 std::string_view header_refusal(std::string_view name);
@@ -85,12 +102,12 @@ struct StreamRules {
 std::expected<DataStream, std::vector<FieldFault>> parse_new(std::string_view json,
                                                              StreamRules rules);
 // Applies the JSON of PATCH (RFC 7396 merge) to a stream; read-only fields in it are faults. Secrets that the patch does not name
-// stay. Turning a stream from SQS to HTTPS drops what only SQS has. Id, state, version and times are left as they are: whoever
+// stay. Turning a stream from SQS to HTTPS, or back, drops what only the other has. Id, state, version and times are left as they are: whoever
 // stores the result sets them. Pure.
 std::expected<DataStream, std::vector<FieldFault>> merged(DataStream const& stream,
                                                           std::string_view json, StreamRules rules);
 
-// As REST shows it: secrets as null, `secret_access_key_set`. (openapi.yaml, DataStream)
+// As REST shows it: secrets as null, `secret_access_key_set`, `client_key_set`. (openapi.yaml, DataStream)
 std::string to_json(DataStream const& stream);
 // As it is stored, with its secrets: seal the result before it touches a disk.
 std::string to_stored(DataStream const& stream);

@@ -268,7 +268,7 @@ TEST(ToJson, is_the_documented_shape_without_secrets) {
       R"({"id":"0192f0c1-0000-7000-8000-000000000001","name":"Blackboard Ally Integration","account":"7Zt8-root","format":"canvas",)"
       R"("event_types":["grade_change","submission_created"],"delivery":{"method":"https","url":"https://ally.example.edu/events?x=1",)"
       R"("sign_payload":true,"signed_body":"quoted"},"headers":{"Authorization":null,"X-Tenant":null},"breaker":"off","retry":"canvas",)"
-      R"("contact_email":"admin@example.edu","state":"active","state_reason":null,"region":null,"version":3,)"
+      R"("contact_email":"admin@example.edu","rate_limit":null,"state":"active","state_reason":null,"region":null,"version":3,)"
       R"("created_at":"2026-11-21T19:05:12.123Z","updated_at":"2026-11-22T08:00:00.000Z"})");
 }
 
@@ -291,8 +291,100 @@ TEST(ToJson, tells_of_a_queue_whether_it_has_a_secret) {
   EXPECT_THAT(text, Not(HasSubstr("very-secret")));
 }
 
+// Made up: this room does not look into them.
+constexpr std::string_view tls_patch =
+    R"({"delivery":{"tls":{"ca_certificates":"-----A\nA","client_certificate":"-----B\r\n\tB","client_key":"-----K\nvery-secret"}}})";
+
+TEST(DeliveryTls, is_shown_without_its_key) {
+  auto const stream = merged(made(), tls_patch, {});
+
+  ASSERT_TRUE(stream) << told(stream).front();
+  EXPECT_EQ(stream->delivery.tls,
+            (DeliveryTls{"-----A\nA", "-----B\r\n\tB", "-----K\nvery-secret"}));
+  auto const text = to_json(*stream);
+  EXPECT_THAT(
+      text,
+      HasSubstr(
+          R"("tls":{"ca_certificates":"-----A\nA","client_certificate":"-----B\r\n\tB","client_key_set":true}})"));
+  EXPECT_THAT(text, Not(HasSubstr("very-secret")));
+  EXPECT_THAT(to_json(made()), Not(HasSubstr("tls")));
+}
+
+TEST(DeliveryTls, stays_until_a_patch_names_it) {
+  auto const stream = merged(made(), tls_patch, {}).value();
+
+  EXPECT_EQ(merged(stream, R"({"name":"x"})", {})->delivery.tls, stream.delivery.tls);
+  EXPECT_EQ(merged(stream, R"({"delivery":{"tls":{}}})", {})->delivery.tls, stream.delivery.tls);
+  EXPECT_EQ(merged(stream, R"({"delivery":{"tls":{"ca_certificates":null}}})", {})
+                ->delivery.tls.ca_certificates,
+            std::nullopt);
+  EXPECT_TRUE(merged(stream, R"({"delivery":{"tls":null}})", {})->delivery.tls.is_empty());
+  EXPECT_TRUE(
+      merged(
+          stream,
+          R"({"delivery":{"tls":{"ca_certificates":null,"client_certificate":null,"client_key":null}}})",
+          {})
+          ->delivery.tls.is_empty());
+  EXPECT_THAT(
+      told(merged(stream, R"({"delivery":{"tls":{"client_key":null}}})", {})),
+      ElementsAre("/delivery/tls/client_key is required: a certificate and its key come together"));
+  auto const queue = merged(
+      stream,
+      R"({"delivery":{"method":"sqs","sign_payload":false,"url":"https://q.example/1/canvas-live-events"}})",
+      {.allow_sqs = true});
+  ASSERT_TRUE(queue) << told(queue).front();
+  EXPECT_TRUE(queue->delivery.tls.is_empty());
+}
+
+TEST(DeliveryTls, has_limits) {
+  auto const tls = [](std::string_view fields, std::string_view more = "") {
+    return with(fmt::format(R"({{"delivery":{{"tls":{{{}}}{}}}}})", fields, more),
+                {.allow_plain_http = true, .allow_sqs = true, .allow_any_queue_name = true});
+  };
+  EXPECT_THAT(tls(fmt::format(R"("ca_certificates":"{}")", std::string(65'536, 'x'))),
+              ElementsAre());
+  EXPECT_THAT(tls(fmt::format(R"("ca_certificates":"{}")", std::string(65'537, 'x'))),
+              ElementsAre("/delivery/tls/ca_certificates is longer than 65536 bytes"));
+  EXPECT_THAT(tls(R"("ca_certificates":"a\u0000b")"),
+              ElementsAre("/delivery/tls/ca_certificates holds a control character"));
+  EXPECT_THAT(tls(R"("ca_certificates":7)"),
+              ElementsAre("/delivery/tls/ca_certificates is not a string"));
+  EXPECT_THAT(tls(R"("client_certificate":"x")"),
+              ElementsAre(HasSubstr("/client_key is required")));
+  EXPECT_THAT(tls(R"("client_key":"x")"),
+              ElementsAre(HasSubstr("/client_certificate is required")));
+  EXPECT_THAT(tls(R"("client_key_set":true)"),
+              ElementsAre("/delivery/tls/client_key_set is read-only"));
+  EXPECT_THAT(tls(R"("client_cert":"x")"),
+              ElementsAre(HasSubstr("is not a field that is known here")));
+  EXPECT_THAT(tls(R"("ca_certificates":"x")", R"(,"url":"http://e.example/")"),
+              ElementsAre("/delivery/tls is for https:// URLs only"));
+  EXPECT_THAT(tls(R"("ca_certificates":"x")",
+                  R"(,"method":"sqs","sign_payload":false,"url":"https://q.example/1/q")"),
+              ElementsAre("/delivery/tls is for https only"));
+  EXPECT_THAT(with(R"({"delivery":{"tls":[]}})"), ElementsAre("/delivery/tls is not an object"));
+}
+
+TEST(RateLimit, is_a_number_of_events_a_second) {
+  auto const rate = [](std::string_view text) {
+    return with(fmt::format(R"({{"rate_limit":{}}})", text));
+  };
+  for (auto const* const good : {"0.1", "1", "2.5", "100000", "null"})
+    EXPECT_THAT(rate(good), ElementsAre()) << good;
+  for (auto const* const bad : {"0", "0.09", "-1", "100001", "1e300", "\"5\"", "true", "[]"})
+    EXPECT_THAT(rate(bad), ElementsAre("/rate_limit is not a number from 0.1 to 100000")) << bad;
+  auto const stream = merged(made(), R"({"rate_limit":2.5})", {}).value();
+  EXPECT_EQ(stream.rate_limit, 2.5);
+  EXPECT_THAT(to_json(stream), HasSubstr(R"("rate_limit":2.5)"));
+  EXPECT_EQ(merged(stream, "{}", {})->rate_limit, 2.5);
+  EXPECT_EQ(merged(stream, R"({"rate_limit":null})", {})->rate_limit, std::nullopt);
+}
+
 TEST(Stored, comes_back_whole) {
   auto stream = made();
+  EXPECT_EQ(from_stored(to_stored(stream)).value(), stream);
+  stream.delivery.tls = {"-----A\nA", "-----B\nB", "-----K\nK"};
+  stream.rate_limit = 0.1;
   EXPECT_EQ(from_stored(to_stored(stream)).value(), stream);
   stream.delivery = {
       Method::sqs,  "https://q.example/1/anything", false, SignedBody::raw, "eu-west-1", "AKIA",

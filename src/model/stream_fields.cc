@@ -108,6 +108,20 @@ void read_sqs(Fields& fields, Delivery& delivery, StreamRules rules) {
     fields.wrong("url", std::string(why));
 }
 
+void read_tls(boost::json::object const& object, Delivery& delivery,
+              std::vector<json::FieldTrouble>& troubles) {
+  Fields fields(object, "/delivery/tls", troubles);
+  auto& tls = delivery.tls;
+  tls.ca_certificates = fields.lines("ca_certificates", 1, TlsLimits::bytes);
+  tls.client_certificate = fields.lines("client_certificate", 1, TlsLimits::bytes);
+  tls.client_key = fields.lines("client_key", 1, TlsLimits::bytes);
+  if (fields.has("client_certificate") != fields.has("client_key"))
+    fields.wrong(fields.has("client_key") ? "client_certificate" : "client_key",
+                 "is required: a certificate and its key come together");
+  if (delivery.url.starts_with("http://")) fields.wrong("", "is for https:// URLs only");
+  fields.refuse_others();
+}
+
 Delivery read_delivery(boost::json::object const& object, StreamRules rules,
                        std::vector<json::FieldTrouble>& troubles) {
   Fields fields(object, "/delivery", troubles);
@@ -127,8 +141,11 @@ Delivery read_delivery(boost::json::object const& object, StreamRules rules,
       fields.wrong("method", "sqs is not available in this version of Millrace; https is");
     if (delivery.sign_payload)
       fields.wrong("sign_payload", "is for https only: events in a queue are not signed");
+    if (fields.has("tls")) fields.wrong("tls", "is for https only");
     read_sqs(fields, delivery, rules);
   } else {
+    if (!fields.is_null("tls"))
+      if (auto const* const tls = fields.object("tls")) read_tls(*tls, delivery, troubles);
     for (std::string_view const key : {"region", "access_key_id", "secret_access_key"})
       if (fields.has(key)) fields.wrong(key, "is for sqs only");
   }
@@ -218,6 +235,8 @@ DataStream read_user_part(boost::json::object const& user, StreamRules rules,
   if (auto const why = email_refusal(stream.contact_email);
       !stream.contact_email.empty() && !why.empty())
     fields.wrong("contact_email", std::string(why));
+  if (!fields.is_null("rate_limit"))
+    stream.rate_limit = fields.real("rate_limit", RateLimits::least, RateLimits::most);
   fields.refuse_others();
   return stream;
 }

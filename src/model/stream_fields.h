@@ -8,7 +8,7 @@
 
 namespace millrace::model {
 
-// Reads name, account, format, event_types, delivery, headers, breaker, retry and contact_email. What is wrong, absent though
+// Reads name, account, format, event_types, delivery, headers, breaker, retry, contact_email and rate_limit. What is wrong, absent though
 // needed, or not known stands in `troubles`; the stream is good only when that is empty.
 DataStream read_user_part(boost::json::object const& user, StreamRules rules,
                           std::vector<json::FieldTrouble>& troubles);

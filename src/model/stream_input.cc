@@ -9,7 +9,7 @@
 namespace millrace::model {
 namespace {
 
-constexpr json::Limits input_limits{.bytes = 256 * 1024, .depth = 16};
+constexpr json::Limits input_limits{.bytes = 512 * 1024, .depth = 16};
 
 std::vector<FieldFault> told(std::vector<json::FieldTrouble> troubles) {
   std::vector<FieldFault> faults;
@@ -33,9 +33,12 @@ void take_read_only(boost::json::object& input, std::vector<json::FieldTrouble>&
        {"id", "state", "state_reason", "region", "version", "created_at", "updated_at"})
     if (input.erase(key) != 0) troubles.push_back({std::string("/") + key, "is read-only"});
   auto* const delivery = input.if_contains("delivery");
-  if (delivery != nullptr && delivery->is_object() &&
-      delivery->get_object().erase("secret_access_key_set") != 0)
+  if (delivery == nullptr || !delivery->is_object()) return;
+  if (delivery->get_object().erase("secret_access_key_set") != 0)
     troubles.push_back({"/delivery/secret_access_key_set", "is read-only"});
+  auto* const tls = delivery->get_object().if_contains("tls");
+  if (tls != nullptr && tls->is_object() && tls->get_object().erase("client_key_set") != 0)
+    troubles.push_back({"/delivery/tls/client_key_set", "is read-only"});
 }
 
 // RFC 7396.
@@ -60,9 +63,13 @@ void drop_other_method(boost::json::object& user, boost::json::object const& pat
   auto* const delivery = user.if_contains("delivery");
   if (patched == nullptr || !patched->is_object() || delivery == nullptr || !delivery->is_object())
     return;
-  if (json::text_at(patched->get_object(), "method") != "https") return;
-  for (auto const* const key : {"region", "access_key_id", "secret_access_key"})
+  auto const method = json::text_at(patched->get_object(), "method");
+  auto const drop = [&](std::string_view key) {
     if (!patched->get_object().contains(key)) delivery->get_object().erase(key);
+  };
+  if (method == "https")
+    for (auto const* const key : {"region", "access_key_id", "secret_access_key"}) drop(key);
+  if (method == "sqs") drop("tls");
 }
 
 }  // namespace
