@@ -220,8 +220,9 @@ io::Task<Core::Step> Core::connect(Ask const& ask, std::shared_ptr<Origin> origi
                                    Watch& watch, Answer& answer, bool http1) {
   bool const offers =
       !http1 && origin->asks >= pool_.limits.http2_from && clock_.now() >= origin->http2_not_before;
-  bool const joins =
-      offers && origin->http2_joining < origin->http2_to_come(pool_.limits.streams_per_connection);
+  // Who opens a connection takes one of its streams, and others wait for the rest.
+  bool const joins = offers && origin->http2_joining <
+                                   origin->http2_dials * (pool_.limits.streams_per_connection - 1);
   answer.reached = Phase::connect;
   if (auto step = co_await wait_for_room(ask, origin, lease, watch, answer, joins)) co_return step;
   if (lease.connection()) {

@@ -98,7 +98,7 @@ struct ClientLimits {
   std::size_t connections_per_origin = 256;
   bool http2 = true;  // offered (ALPN) once `http2_from` asks are under way to an origin
   std::size_t http2_from = 8;
-  std::size_t streams_per_connection = 128;  // of HTTP/2, at most; a peer may want fewer
+  std::size_t streams_per_connection = 100;  // of HTTP/2, at most; a peer may want fewer
   Duration idle_time = std::chrono::seconds(50);
   Duration dns_time = std::chrono::seconds(5);
   Duration connect_time = std::chrono::seconds(5);

@@ -28,7 +28,6 @@ class Http2 final : public std::enable_shared_from_this<Http2> {
   void start();
   PooledConnection const& connection() const { return *connection_; }
   std::size_t room() const { return engine_.room(); }
-  std::size_t room_to_come() const { return engine_.room_to_come(); }
   bool idle() const { return engine_.live() == 0; }
   SteadyTime idle_since() const { return idle_since_; }
   bool over() const { return over_; }

@@ -17,7 +17,7 @@ constexpr std::size_t max_read_bytes = 64 * 1024;
 constexpr int max_interims = 16;
 constexpr std::size_t max_useless_frames = 1000;
 constexpr std::size_t free_bytes = 1 << 20, free_bytes_a_stream = 256 * 1024;
-constexpr std::size_t room_before_settings = 16;  // the peer has not said yet how many it takes
+constexpr std::size_t room_before_settings = 100;  // RFC 9113 section 6.5.2 recommends that a peer takes as many
 constexpr std::size_t given_at_once = 32 * 1024;
 constexpr std::int32_t connection_window = 4 << 20;
 constexpr std::uint32_t last_stream = 1U << 30;  // far below where the numbers end
@@ -233,12 +233,6 @@ std::size_t Http2Engine::room() const {
                                  : room_before_settings;
   auto const most = std::min(streams_, theirs);
   return most - std::min(most, live_.size());
-}
-
-std::size_t Http2Engine::room_to_come() const {
-  auto const now = room();
-  return settings_came_ || over_ || retired_ ? 0
-                                             : streams_ - std::min(streams_, live_.size() + now);
 }
 
 bool Http2Engine::begin(Http2Stream& stream) {

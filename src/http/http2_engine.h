@@ -75,8 +75,6 @@ class Http2Engine {
 
   // How many more streams may be begun now.
   std::size_t room() const;
-  // What may be hoped for beyond that, until the peer has said how many it takes.
-  std::size_t room_to_come() const;
   std::size_t live() const { return live_.size(); }
   // False: there is no room, and nothing has happened.
   bool begin(Http2Stream& stream);

@@ -22,8 +22,7 @@ PoolWaiter::PoolWaiter(Pool& of, std::shared_ptr<Origin> from, io::Executor cons
 }
 
 PoolWaiter::~PoolWaiter() {
-  std::erase(origin->waiters, this);
-  if (joins) --origin->http2_joining;
+  if (std::erase(origin->waiters, this) > 0 && joins) --origin->http2_joining;
   if (connection) {
     auto const since = connection->idle_since;
     pool.give_back(origin, std::move(connection), since);
@@ -83,8 +82,7 @@ void Pool::give_back(std::shared_ptr<Origin> const& origin,
                      std::shared_ptr<PooledConnection> connection, SteadyTime now) {
   connection->idle_since = now;
   if (!origin->waiters.empty()) {
-    auto* const next = origin->waiters.front();
-    origin->waiters.pop_front();
+    auto* const next = origin->first_waiter();
     next->connection = std::move(connection);
     next->changed.notify();
     return;
@@ -100,8 +98,7 @@ void Pool::give_room(std::shared_ptr<Origin> const& origin) {
   --open;
   auto const grant = [&](Origin& to) {
     if (to.waiters.empty() || to.open >= limit_of(to)) return false;
-    auto* const next = to.waiters.front();
-    to.waiters.pop_front();
+    auto* const next = to.first_waiter();
     ++to.open;
     ++open;
     next->room = true;
@@ -120,16 +117,17 @@ void Pool::give_room(std::shared_ptr<Origin> const& origin) {
   }
 }
 
+PoolWaiter* Origin::first_waiter() {
+  auto* const first = waiters.front();
+  waiters.pop_front();
+  if (first->joins) --http2_joining;
+  return first;
+}
+
 std::shared_ptr<Http2> Origin::http2_with_room() const {
   for (auto const& one : http2)
     if (one->room() > 0) return one;
   return nullptr;
-}
-
-std::size_t Origin::http2_to_come(std::size_t streams_per_connection) const {
-  std::size_t sum = http2_dials * (streams_per_connection - 1);  // who opens it takes one
-  for (auto const& one : http2) sum += one->room_to_come();
-  return sum;
 }
 
 void Pool::share(std::shared_ptr<Origin> const& origin, std::shared_ptr<Http2> one) {
@@ -149,8 +147,7 @@ void Pool::shared_changed(std::shared_ptr<Origin> const& origin, Http2& one) {
 
 void Pool::let_look_again(Origin& origin, std::size_t count) {
   for (; count > 0 && !origin.waiters.empty(); --count) {
-    auto* const next = origin.waiters.front();
-    origin.waiters.pop_front();
+    auto* const next = origin.first_waiter();
     next->again = true;
     next->changed.notify();
   }

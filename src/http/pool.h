@@ -62,14 +62,14 @@ struct Origin {
   // The endpoint takes so many connections and no more; forgotten at `limit_until`.
   std::size_t limit = std::numeric_limits<std::size_t>::max();
   SteadyTime limit_until{}, last_answer{};
-  // HTTP/2: connections that asks share, each counted in `open`; those being opened; who waits for them.
+  // HTTP/2: connections that asks share, each counted in `open`; those being opened; who stands in
+  // `waiters` for them.
   std::vector<std::shared_ptr<Http2>> http2;
   std::size_t http2_dials = 0, http2_joining = 0;
   SteadyTime http2_not_before{};  // it does not speak it, or not well
 
+  PoolWaiter* first_waiter();  // taken out of `waiters`, which are not empty
   std::shared_ptr<Http2> http2_with_room() const;
-  // Room for streams that may be hoped for, of connections being opened and those whose peer has not said yet how many it takes.
-  std::size_t http2_to_come(std::size_t streams_per_connection) const;
 };
 
 struct Pool {
