@@ -146,6 +146,9 @@ std::string outcome_json(delivery::Outcome const& outcome, std::string event_typ
   attempt.took = outcome.took;
   attempt.timing = outcome.timing;
   attempt.address = outcome.address;
+  attempt.http = outcome.http;
+  attempt.tls_version = outcome.tls_version;
+  attempt.certificate = outcome.certificate;
   attempt.reason = outcome.reason;
   attempt.resent = outcome.resent;
   attempt.reused = outcome.reused;

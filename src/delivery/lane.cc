@@ -83,10 +83,10 @@ io::Task<void> Lane::send(std::vector<Item>& items) {
     auto outcomes = co_await transport->send(std::move(entries));
     check(outcomes.size() == end - sent, "a transport answers for each entry");
     for (auto& outcome : outcomes) {
-      if (outcome.delivered) {
-        window_.succeeded(sends_ >= window_.size());
-      } else if (is_overload(outcome)) {
+      if (is_overload(outcome)) {
         window_.overload(number);
+      } else if (outcome.delivered) {
+        window_.succeeded(sends_ >= window_.size());
       }
       settle(items[sent++], outcome);
     }
@@ -325,6 +325,9 @@ void Lane::record(Item const& item, Outcome& outcome, model::AttemptOutcome as) 
   attempt.took = outcome.took;
   attempt.timing = outcome.timing;
   attempt.address = std::move(outcome.address);
+  attempt.http = outcome.http;
+  attempt.tls_version = std::move(outcome.tls_version);
+  attempt.certificate = std::move(outcome.certificate);
   if (as != model::AttemptOutcome::delivered) attempt.reason = std::move(outcome.reason);
   attempt.response_headers = std::move(outcome.response_headers);
   attempt.response_body = std::move(outcome.response_body);

@@ -53,10 +53,13 @@ struct Outcome {  // of one entry
   std::string reason;  // for people
   std::optional<Duration> retry_after;
   bool resent = false, reused = false;
+  bool crowded = false;  // it waited for a connection: fewer sends at a time would serve as well
   WallTime at{};
   Duration took{};
   model::AttemptTiming timing;
-  std::string address, response_headers, response_body;
+  model::HttpVersion http = model::HttpVersion::none;
+  std::shared_ptr<model::PeerCertificate const> certificate;
+  std::string address, tls_version, response_headers, response_body;
 };
 
 struct BatchLimits {

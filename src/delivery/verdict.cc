@@ -35,8 +35,8 @@ Verdict judge(Outcome const& outcome, Standing standing, RetryPolicy const& poli
 }
 
 bool is_overload(Outcome const& outcome) {
-  return outcome.failure == model::FailureClass::timeout || outcome.status == 429 ||
-         outcome.status == 503;
+  return outcome.crowded || outcome.failure == model::FailureClass::timeout ||
+         outcome.status == 429 || outcome.status == 503;
 }
 
 }  // namespace millrace::delivery

@@ -38,7 +38,8 @@ struct Standing {        // of a run, before the try that is judged
 Verdict judge(Outcome const& outcome, Standing standing, RetryPolicy const& policy, double luck,
               WallTime now);
 
-// Whether the endpoint said that it has too much to do: its window is halved then.
+// Whether the endpoint said, or showed, that it has too much to do: its window is halved then. That says nothing of the event: one
+// that was delivered over a crowded path is delivered.
 bool is_overload(Outcome const& outcome);
 
 }  // namespace millrace::delivery

@@ -235,6 +235,16 @@ TEST(RetryQueueTest, a_row_is_the_retry_that_it_was_made_of) {
   EXPECT_EQ(again.payload_hash, "8 bytes!");
 }
 
+TEST(VerdictTest, a_crowded_path_lowers_the_window_and_says_nothing_of_the_event) {
+  Outcome outcome;
+  outcome.delivered = true;
+  outcome.status = 204;
+  EXPECT_FALSE(is_overload(outcome));
+  outcome.crowded = true;
+  EXPECT_TRUE(is_overload(outcome));
+  EXPECT_EQ(judge(outcome, {}, RetryPolicy::canvas(), 0.5, start), Verdict(Delivered{}));
+}
+
 TEST(RetryQueueTest, no_stored_time_makes_a_wait_longer_than_a_run) {
   KidTable kids;
   store::Retry retry;

@@ -113,11 +113,15 @@ io::Task<Result<void>> Node::open_delivery() {
   auto guard = http::Guard::make(settings_.allow);
   if (!guard) co_return pass(guard);
   guard_ = std::move(*guard);
+  // The system's trust store is read once, for all loops and all streams.
+  auto const trust = http::make_tls_client(settings_.tls);
+  if (!trust) co_return pass(trust);
   for (auto const& loop : parts_.loops) {
-    auto client = http::make_client(loop, parts_.network, parts_.clock, *guard_, settings_.tls);
+    auto client = http::make_client(loop, parts_.network, parts_.clock, *guard_, {.base = *trust},
+                                    settings_.client);
     if (!client) co_return pass(client);
     clients_.push_back(std::move(*client));
-    transports_.push_back(make_transports(*clients_.back(), parts_.clock));
+    transports_.push_back(make_transports(*clients_.back(), parts_.clock, *trust));
   }
 
   std::vector<model::DataStream> streams;

@@ -39,6 +39,7 @@ struct NodeSettings {
   std::vector<std::string>
       allow;              // special-purpose ranges that deliveries may go to; plain http only there
   http::TlsSettings tls;  // of deliveries
+  http::ClientLimits client;  // of deliveries, of each loop
   http::ServerLimits http;
   std::string region;
   std::string version;

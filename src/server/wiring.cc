@@ -4,8 +4,9 @@
 
 namespace millrace::server {
 
-std::shared_ptr<delivery::Transports> make_transports(http::Client& client, io::Clock& clock) {
-  return transports::make_transports(client, clock);
+std::shared_ptr<delivery::Transports> make_transports(
+    http::Client& client, io::Clock& clock, std::shared_ptr<http::TlsClient const> trust) {
+  return transports::make_transports(client, clock, std::move(trust));
 }
 
 }  // namespace millrace::server

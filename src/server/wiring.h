@@ -8,7 +8,8 @@
 
 namespace millrace::server {
 
-// For one loop: `client` is that loop's. What is passed outlives the Transports.
-std::shared_ptr<delivery::Transports> make_transports(http::Client& client, io::Clock& clock);
+// For one loop: `client` is that loop's. What is passed outlives the Transports. `trust`: of all streams.
+std::shared_ptr<delivery::Transports> make_transports(http::Client& client, io::Clock& clock,
+                                                      std::shared_ptr<http::TlsClient const> trust);
 
 }  // namespace millrace::server

@@ -7,6 +7,7 @@
 #include "model/event_block.h"
 #include "transports/harmless.h"
 #include "transports/retry_after.h"
+#include "transports/tls_clients.h"
 
 namespace millrace::transports {
 namespace {
@@ -78,8 +79,12 @@ FailureClass class_of(http::Trouble trouble) {
 
 class HttpsTransport final : public delivery::Transport {
  public:
-  HttpsTransport(http::Client& client, io::Clock& clock, model::DataStream const& stream)
-      : client_(client), clock_(clock), url_(http::parse_url(stream.delivery.url)) {
+  HttpsTransport(http::Client& client, io::Clock& clock, TlsClients& tls,
+                 model::DataStream const& stream)
+      : client_(client),
+        clock_(clock),
+        url_(http::parse_url(stream.delivery.url)),
+        tls_(tls.of(stream.delivery.tls)) {
     head_ = "User-Agent: Millrace/" + std::string(version) +
             "\r\nMillrace-Stream-Id: " + stream.id.text() + "\r\n";
     std::vector<std::string> secrets;
@@ -104,27 +109,30 @@ class HttpsTransport final : public delivery::Transport {
   io::Task<Outcome> post(Entry const& entry) {
     auto const at = clock_.wall();
     auto const began = clock_.now();
-    if (!url_) {
+    if (!url_ || !tls_) {
+      // Both were good when the stream was saved; TLS settings may have gone bad with a stricter OpenSSL, which an operator can mend.
       Outcome broken;
-      broken.failure = FailureClass::protocol;
-      broken.reason = url_.error().what;
+      broken.failure = url_ ? FailureClass::own_side : FailureClass::protocol;
+      broken.reason = url_ ? tls_.error().what : url_.error().what;
       broken.at = at;
       co_return broken;
     }
-    auto const head = head_of(entry);
-    auto answer = co_await client_.ask({.url = &*url_, .head = head, .body = entry.rendered->body});
+    auto const fresh = fresh_lines(entry);
+    auto answer = co_await client_.ask(
+        {.url = &*url_, .head = head_, .fresh = fresh, .body = entry.rendered->body, .tls = *tls_});
     auto outcome = outcome_of(answer, clock_.wall());
     outcome.at = at;
     outcome.took = clock_.now() - began;
+    outcome.certificate = kept(answer.certificate.get());
     outcome.response_headers = harmless_.headers(answer.headers);
     outcome.response_body = harmless_.body(std::move(answer.body), answer.body_cut);
     co_return outcome;
   }
 
-  std::string head_of(Entry const& entry) const {
+  static std::string fresh_lines(Entry const& entry) {
     std::string head;
-    head.reserve(head_.size() + 320);
-    head.append(head_).append("Content-Type: ").append(entry.rendered->content_type);
+    head.reserve(320);
+    head.append("Content-Type: ").append(entry.rendered->content_type);
     head.append("\r\nMillrace-Event-Id: ").append(entry.event.text());
     head.append("\r\nMillrace-Event-Type: ").append(header_safe(entry.event_type));
     head.append("\r\nMillrace-Attempt: ").append(std::to_string(entry.attempt)).append("\r\n");
@@ -133,24 +141,38 @@ class HttpsTransport final : public delivery::Transport {
     return head;
   }
 
+  // One copy for all attempts that saw the same certificate.
+  std::shared_ptr<model::PeerCertificate const> kept(http::CertificateFacts const* facts) {
+    if (facts == nullptr) return nullptr;
+    if (!certificate_ || certificate_->sha256 != facts->sha256)
+      certificate_ = std::make_shared<model::PeerCertificate const>(
+          model::PeerCertificate{facts->subject, facts->issuer, facts->valid_to, facts->sha256});
+    return certificate_;
+  }
+
   http::Client& client_;
   io::Clock& clock_;
   Result<http::Url> url_;
-  std::string head_;  // what is the same for every event
+  Result<std::shared_ptr<http::TlsClient const>> tls_;
+  std::string head_;                                           // what is the same for every event
+  std::shared_ptr<model::PeerCertificate const> certificate_;  // that was seen last
   Harmless harmless_{{}};
 };
 
 class HttpsTransports final : public delivery::Transports {
  public:
-  HttpsTransports(http::Client& client, io::Clock& clock) : client_(client), clock_(clock) {}
+  HttpsTransports(http::Client& client, io::Clock& clock,
+                  std::shared_ptr<http::TlsClient const> trust)
+      : client_(client), clock_(clock), tls_(std::move(trust)) {}
   std::shared_ptr<delivery::Transport> make(model::DataStream const& stream) override {
     if (stream.delivery.method != model::Method::https) return nullptr;
-    return std::make_shared<HttpsTransport>(client_, clock_, stream);
+    return std::make_shared<HttpsTransport>(client_, clock_, tls_, stream);
   }
 
  private:
   http::Client& client_;
   io::Clock& clock_;
+  TlsClients tls_;
 };
 
 }  // namespace
@@ -160,8 +182,17 @@ delivery::Outcome outcome_of(http::Answer const& answer, WallTime now) {
   outcome.failure = class_of(answer.trouble);
   outcome.resent = answer.resent;
   outcome.reused = answer.reused;
-  outcome.timing = {answer.dns, answer.connect, answer.tls, answer.answer};
+  outcome.crowded = answer.crowded;
+  outcome.timing = {.dns = answer.dns,
+                    .connect = answer.connect,
+                    .tls = answer.tls,
+                    .answer = answer.answer,
+                    .first_byte = answer.first_byte,
+                    .body = answer.body_time};
   outcome.address = answer.address;
+  outcome.tls_version = answer.tls_version;
+  if (answer.reached >= http::Phase::send)
+    outcome.http = answer.http2 ? model::HttpVersion::http2 : model::HttpVersion::http1;
   if (answer.trouble != http::Trouble::none) {
     outcome.reason = one_line(answer.reason);
     return outcome;
@@ -180,8 +211,9 @@ delivery::Outcome outcome_of(http::Answer const& answer, WallTime now) {
   return outcome;
 }
 
-std::shared_ptr<delivery::Transports> make_transports(http::Client& client, io::Clock& clock) {
-  return std::make_shared<HttpsTransports>(client, clock);
+std::shared_ptr<delivery::Transports> make_transports(
+    http::Client& client, io::Clock& clock, std::shared_ptr<http::TlsClient const> trust) {
+  return std::make_shared<HttpsTransports>(client, clock, std::move(trust));
 }
 
 }  // namespace millrace::transports

@@ -11,8 +11,10 @@
 
 namespace millrace::transports {
 
-// Both outlive what is made. make() answers null for a method that there is no transport for (SQS is not yet: #6).
-std::shared_ptr<delivery::Transports> make_transports(http::Client& client, io::Clock& clock);
+// `client` and `clock` outlive what is made. `trust`: what streams trust beside their own authorities; null: each of those reads
+// the system's store, which takes long. make() answers null for a method that there is no transport for (SQS is not yet: #6).
+std::shared_ptr<delivery::Transports> make_transports(
+    http::Client& client, io::Clock& clock, std::shared_ptr<http::TlsClient const> trust = nullptr);
 
 // What the answer of an attempt means; `headers` and `body` are still as they came. Pure.
 delivery::Outcome outcome_of(http::Answer const& answer, WallTime now);

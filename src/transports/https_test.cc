@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "testing/certificates.h"
 #include "testing/sim.h"
 #include "transports/harmless.h"
 #include "transports/retry_after.h"
+#include "transports/tls_clients.h"
 
 namespace millrace::transports {
 namespace {
@@ -26,7 +28,9 @@ class FakeClient final : public http::Client {
     origin = ask.url->origin();
     target = ask.url->target;
     method = ask.method;
-    head = ask.head;
+    same_head = ask.head;
+    head = std::string(ask.head) + std::string(ask.fresh);
+    tls = ask.tls;
     body = ask.body;
     deadline = ask.deadline;
     co_await clock_.sleep_for(takes);
@@ -36,7 +40,8 @@ class FakeClient final : public http::Client {
 
   http::Answer answer;
   Duration takes = 250ms;
-  std::string origin, target, method, head, body;
+  std::string origin, target, method, head, same_head, body;
+  std::shared_ptr<http::TlsClient const> tls;
   Duration deadline{};
 
  private:
@@ -69,6 +74,7 @@ class HttpsTest : public ::testing::Test {
   FakeClient client{sim.clock()};
   model::DataStream stream;
   Entry entry;
+  std::vector<std::shared_ptr<delivery::Transport>> kept;
 };
 
 TEST_F(HttpsTest, posts_the_body_with_exactly_our_headers) {
@@ -157,6 +163,107 @@ TEST_F(HttpsTest, each_trouble_has_its_class) {
     EXPECT_EQ(outcome.status, 0);
     EXPECT_EQ(outcome.reason, "what\\u000ahappened");
   }
+}
+
+TEST_F(HttpsTest, what_is_the_same_for_every_event_is_told_apart) {
+  entry.attempt = 1;
+  send();
+  auto const first = client.same_head;
+  entry.attempt = 2;
+  entry.event_type = "other";
+  send();
+
+  EXPECT_EQ(client.same_head, first);
+  EXPECT_THAT(first, HasSubstr("Millrace-Stream-Id"));
+  EXPECT_THAT(client.head, HasSubstr("Millrace-Event-Type: other"));
+}
+
+TEST_F(HttpsTest, facts_of_the_connection_are_kept) {
+  client.answer.first_byte = 5ms;
+  client.answer.body_time = 6ms;
+  client.answer.tls_version = "TLSv1.3";
+  client.answer.http2 = client.answer.crowded = true;
+  auto const facts = [](std::string sha) {
+    return std::make_shared<http::CertificateFacts const>(
+        http::CertificateFacts{"ally.example.edu", "CN=R11", "2027-02-01", std::move(sha)});
+  };
+  auto const transport = make_transports(client, sim.clock())->make(stream);
+  auto const one = [&] {
+    auto const started = sim.start(transport->send({entry}));
+    sim.advance(1s);
+    return started.value().at(0);
+  };
+
+  client.answer.certificate = facts("aa");
+  auto const first = one();
+  client.answer.certificate = facts("aa");
+  auto const again = one();
+  client.answer.certificate = facts("bb");
+  auto const renewed = one();
+  client.answer = {};
+  client.answer.trouble = Trouble::dns;
+  client.answer.reached = http::Phase::dns;
+  auto const nothing = one();
+
+  EXPECT_EQ(first.timing.first_byte, 5ms);
+  EXPECT_EQ(first.timing.body, 6ms);
+  EXPECT_EQ(first.tls_version, "TLSv1.3");
+  EXPECT_EQ(first.http, model::HttpVersion::http2);
+  EXPECT_TRUE(first.crowded);
+  ASSERT_TRUE(first.certificate);
+  EXPECT_EQ(*first.certificate,
+            (model::PeerCertificate{"ally.example.edu", "CN=R11", "2027-02-01", "aa"}));
+  EXPECT_EQ(first.certificate, again.certificate) << "one copy for both";
+  EXPECT_EQ(renewed.certificate->sha256, "bb");
+  EXPECT_EQ(nothing.http, model::HttpVersion::none);
+  EXPECT_FALSE(nothing.certificate);
+}
+
+TEST_F(HttpsTest, streams_with_equal_TLS_settings_share_one_client) {
+  testing::CertificateAuthority const authority;
+  auto const leaf = authority.leaf({.names = {"millrace"}});
+  auto const base = *http::make_tls_client({});
+  auto const transports = make_transports(client, sim.clock(), base);
+  auto const tls_of = [&](model::DeliveryTls settings) {
+    stream.delivery.tls = std::move(settings);
+    kept.push_back(transports->make(stream));
+    auto const started = sim.start(kept.back()->send({entry}));
+    sim.advance(1s);
+    EXPECT_TRUE(started.value().at(0).delivered) << started.value().at(0).reason;
+    return client.tls;
+  };
+  model::DeliveryTls const with{std::nullopt, leaf.certificate_pem, leaf.key_pem};
+
+  auto const plain = tls_of({});
+  auto const one = tls_of(with);
+
+  EXPECT_EQ(plain, base);
+  EXPECT_NE(one, base);
+  EXPECT_EQ(tls_of(with), one);
+  EXPECT_NE(tls_of({authority.certificate_pem(), leaf.certificate_pem, leaf.key_pem}), one);
+  EXPECT_NE(tls_of({authority.certificate_pem(), {}, {}}), base);
+}
+
+TEST_F(HttpsTest, TLS_settings_go_with_the_last_stream_that_has_them) {
+  testing::CertificateAuthority const authority;
+  TlsClients clients(*http::make_tls_client({}));
+  model::DeliveryTls const settings{authority.certificate_pem(), {}, {}};
+  std::weak_ptr<http::TlsClient const> seen = *clients.of(settings);
+  EXPECT_TRUE(seen.expired());
+  for (std::size_t i = 0; i < 200; ++i)  // each makes one that nobody keeps
+    ASSERT_TRUE(clients.of({authority.certificate_pem() + std::string(1 + i, '\n'), {}, {}}));
+  EXPECT_LE(clients.size(), 64U);
+  EXPECT_EQ(clients.of({"junk", {}, {}}).error().fault, Fault::invalid);
+}
+
+TEST_F(HttpsTest, TLS_settings_that_cannot_be_used_burn_no_try) {
+  stream.delivery.tls.ca_certificates = "junk";
+
+  auto const outcome = send();
+
+  EXPECT_EQ(outcome.failure, FailureClass::own_side);
+  EXPECT_THAT(outcome.reason, HasSubstr("certificate authorities: holds no PEM certificate"));
+  EXPECT_EQ(client.method, "") << "nothing was sent";
 }
 
 TEST_F(HttpsTest, timing_and_address_are_kept) {
