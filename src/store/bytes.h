@@ -23,6 +23,10 @@ class Writer {
     out_.append(value);
   }
   void raw(std::string_view value) { out_.append(value); }
+  void varint(std::uint64_t value) {  // seven bits a byte, the lowest first
+    for (; value >= 0x80; value >>= 7) out_.push_back(static_cast<char>(value | 0x80));
+    out_.push_back(static_cast<char>(value));
+  }
   std::string const& bytes() const { return out_; }
   std::string take() { return std::move(out_); }
 
@@ -51,6 +55,16 @@ class Reader {
     auto const found = rest_.substr(0, size);
     rest_.remove_prefix(size);
     return found;
+  }
+  std::uint64_t varint() {
+    std::uint64_t value = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+      auto const byte = number<std::uint8_t>();
+      value |= std::uint64_t{byte & 0x7FU} << shift;
+      if (byte < 0x80) return value;
+    }
+    ok_ = false;
+    return 0;
   }
   bool ok() const { return ok_; }
   bool at_end() const { return rest_.empty(); }
