@@ -43,6 +43,7 @@ struct StreamStatus {
   std::optional<WallTime> lost_from, lost_to;
   std::optional<WallTime> last_success, last_failure;
   std::string last_failure_reason;
+  bool rate_limited = false;  // what waits, waits for the stream's own rate limit
   // Since this node started. Events that the format has no form for are in counters.skipped, too; refused ones in undelivered.
   std::uint64_t without_form = 0;
   std::uint64_t format_findings = 0, format_refused = 0;

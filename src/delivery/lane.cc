@@ -242,6 +242,7 @@ Outcome Lane::refused(Rendered const& rendered) const {
 // Settled without a try: there is nothing to send, or nothing that may be sent. It never counts against the endpoint.
 void Lane::refuse(Item& item) {
   --in_flight_;
+  bucket_.give_back();
   if (item.row) --retries_in_flight_;
   if (removed_) return;
   auto const& rendered = *item.rendered;
@@ -264,6 +265,7 @@ void Lane::refuse(Item& item) {
 
 void Lane::lost(Item const& item, std::string_view why) {
   --in_flight_;
+  bucket_.give_back();
   if (item.row) --retries_in_flight_;
   if (removed_) return;
   tools_.log.warning(
@@ -276,6 +278,7 @@ void Lane::lost(Item const& item, std::string_view why) {
 // The disk has trouble: the retry waits a little and burns no try.
 void Lane::postpone(Item const& item, Error const& why) {
   --in_flight_;
+  bucket_.give_back();
   --retries_in_flight_;
   tools_.log.warning("retry postponed", {{"stream", stream_.id.text()}, {"why", why.what}});
   RetryRow row = *item.row;
@@ -288,6 +291,7 @@ void Lane::postpone(Item const& item, Error const& why) {
 void Lane::give_back(std::vector<Item>& items, std::size_t from) {
   for (std::size_t i = from; i < items.size(); ++i) {
     --in_flight_;
+    bucket_.give_back();
     if (items[i].row) {
       --retries_in_flight_;
       if (!removed_) retries_.push(*items[i].row);

@@ -19,6 +19,7 @@
 #include "delivery/renderer.h"
 #include "delivery/retry_policy.h"
 #include "delivery/retry_queue.h"
+#include "delivery/token_bucket.h"
 #include "delivery/transport.h"
 #include "delivery/verdict.h"
 #include "delivery/window.h"
@@ -176,6 +177,7 @@ class Lane final : public std::enable_shared_from_this<Lane> {
   void tell_failure(Item const& item, Outcome const& outcome, model::AttemptOutcome as);
 
   bool take(std::vector<Item>& items);
+  bool may_begin();
   bool take_one(Item& item);
   bool take_retry(Item& item);
   bool take_from_log(Item& item);
@@ -230,6 +232,8 @@ class Lane final : public std::enable_shared_from_this<Lane> {
   std::size_t retries_in_flight_ = 0;
   std::size_t sends_ = 0;
   Window window_;
+  TokenBucket bucket_;
+  bool limited_ = false;  // something waits for the bucket
   SteadyTime paused_until_{};
   SteadyTime wakes_at_ = SteadyTime::max();
   std::uint64_t edits_ = 0;

@@ -8,6 +8,9 @@ namespace millrace::delivery {
 using namespace std::chrono_literals;
 using store::Position;
 
+// Events a second: a lane that is held to fewer keeps no piece of the log in memory, but reads it again.
+static constexpr double slow_rate = 4;
+
 void Lane::arrived(std::uint64_t batch, WallTime accepted_at, std::uint32_t events) {
   counters_.matched += events;
   if (unscanned_ ==
@@ -23,14 +26,26 @@ void Lane::arrived(std::uint64_t batch, WallTime accepted_at, std::uint32_t even
 bool Lane::take(std::vector<Item>& items) {
   items.clear();
   if (!running_ || (unscanned_ == 0 && retries_.empty() && held_.empty())) return false;
-  while (items.size() < entries_per_send_) {
+  while (items.size() < entries_per_send_ && may_begin()) {
     items.emplace_back();
     if (take_one(items.back())) continue;
     items.pop_back();
+    bucket_.give_back();
     break;
   }
   in_flight_ += items.size();
   return !items.empty();
+}
+
+// Counts a try against the stream's own limit; when that is reached, the lane wakes as soon as it is worth it.
+bool Lane::may_begin() {
+  if (!bucket_.has_limit()) return true;
+  auto const now = tools_.clock.now();
+  limited_ = !bucket_.take(now);
+  if (!limited_) return true;
+  wake_at(bucket_.next(now));
+  if (bucket_.rate() <= slow_rate && batch_ && !host_.newest(batch_->number)) let_go();
+  return false;
 }
 
 bool Lane::take_one(Item& item) {
@@ -178,9 +193,12 @@ io::Task<void> Lane::read_log() {
   {
     Reading const reading{*this};
     if (sparse_) co_await skip_ahead();
+    auto const ahead = bucket_.has_limit()
+                           ? std::min(window_.size(), static_cast<std::size_t>(bucket_.burst()))
+                           : window_.size();
     store::ReadLimits limits;
-    limits.batches = std::clamp<std::size_t>(window_.size() / 4, 1, 64);
-    limits.bytes = std::clamp<std::size_t>(window_.size() * 16 * 1024, 256 * 1024, 4 * 1024 * 1024);
+    limits.batches = std::clamp<std::size_t>(ahead / 4, 1, 64);
+    limits.bytes = std::clamp<std::size_t>(ahead * 16 * 1024, 256 * 1024, 4 * 1024 * 1024);
     auto const first = scan_.batch;
     auto batches = co_await tools_.store.read(first, limits);
     if (!batches && batches.error().fault == Fault::missing) {

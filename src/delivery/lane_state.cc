@@ -17,6 +17,7 @@ Lane::Lane(LaneHost& host, LaneTools& tools, model::DataStream stream,
       scan_{head, 0},
       counts_from_(head),
       window_(tools.settings.window),
+      bucket_(stream_.rate_limit, tools.clock.now()),
       entries_per_send_(std::max<std::size_t>(transport_->limits().entries, 1)),
       rules_(rules_of(stream_)),
       quiet_(std::move(loop)),
@@ -53,6 +54,7 @@ void Lane::edit(model::DataStream stream, std::shared_ptr<Transport> transport,
   transport_ = std::move(transport);
   entries_per_send_ = std::max<std::size_t>(transport_->limits().entries, 1);
   rules_ = rules_of(stream_);
+  bucket_.change(stream_.rate_limit, tools_.clock.now());
   told_incomplete_ = false;
   if (batch_) use(batch_);  // what is picked of it depends on the format
   store::FilterVersion fresh{head, stream_.event_types, stream_.account};
@@ -220,6 +222,7 @@ io::Task<StreamStatus> Lane::status() {
   status.last_success = last_success_;
   status.last_failure = last_failure_;
   status.last_failure_reason = last_failure_reason_;
+  status.rate_limited = running_ && limited_ && bucket_.is_low(tools_.clock.now());
   status.without_form = meters_->without_form.value();
   status.format_findings = meters_->findings.value();
   status.format_refused = meters_->refused.value();
