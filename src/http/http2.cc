@@ -10,6 +10,7 @@ namespace millrace::http {
 namespace {
 
 constexpr std::size_t record_bytes = 16 * 1024;  // of TLS
+constexpr auto silence = std::chrono::seconds(5);
 
 std::string in_words(int code) {
   return code == 0 ? "the connection was closed before the end of the header block"
@@ -25,7 +26,12 @@ class Http2::Stream final : public Http2Stream {
       : Http2Stream(ask, answer), changed(of.needs_.tasks.executor()), http2_(of) {}
   ~Stream() override {
     if (state() == State::none || over()) return;
-    http2_.engine_.abandon(*this);
+    auto& engine = http2_.engine_;
+    engine.abandon(*this);
+    if (engine.is_retired() && engine.live() == 0) {
+      http2_.close();
+      return;
+    }
     http2_.flush_soon();
     http2_.needs_.changed(http2_);
   }
@@ -52,7 +58,6 @@ io::Task<Exchanged> Http2::exchange(Ask const& ask, Watch& watch, Answer& answer
   auto const self = shared_from_this();
   Stream stream(*this, ask, answer);
   auto const sent_at = needs_.clock.now();
-  auto const received_before = engine_.received();
   if (!engine_.begin(stream)) co_return Exchanged::untouched;
   flush_soon();
   {
@@ -79,8 +84,8 @@ io::Task<Exchanged> Http2::exchange(Ask const& ask, Watch& watch, Answer& answer
     answer.reason = head                 ? "the answer came too late"
                     : stream.has_bytes() ? "the header block was not complete in time"
                                          : "no answer in time";
-    // A connection on which nothing comes any more is not given to others.
-    if (engine_.received() == received_before) engine_.retire();
+    // A connection on which nothing whole comes any more is not given to others.
+    if (engine_.last_frame_at() + silence < needs_.clock.now()) engine_.retire();
     co_return Exchanged::settled;
   }
   answer.trouble = stream.state() == State::bad ? Trouble::protocol : Trouble::broken;

@@ -17,7 +17,8 @@ constexpr std::size_t max_read_bytes = 64 * 1024;
 constexpr int max_interims = 16;
 constexpr std::size_t max_useless_frames = 1000;
 constexpr std::size_t free_bytes = 1 << 20, free_bytes_a_stream = 256 * 1024;
-constexpr std::size_t room_before_settings = 100;  // RFC 9113 section 6.5.2 recommends that a peer takes as many
+// RFC 9113 section 6.5.2 recommends that a peer takes as many.
+constexpr std::size_t room_before_settings = 100;
 constexpr std::size_t given_at_once = 32 * 1024;
 constexpr std::int32_t connection_window = 4 << 20;
 constexpr std::uint32_t last_stream = 1U << 30;  // far below where the numbers end
@@ -67,6 +68,7 @@ struct Http2Engine::Callbacks {
 
   static int frame(nghttp2_session*, nghttp2_frame const* frame, void* user) {
     auto& self = engine(user);
+    self.last_frame_at_ = self.now_;
     auto* const stream = self.stream_of(frame->hd.stream_id);
     switch (frame->hd.type) {
       case NGHTTP2_HEADERS:
@@ -379,11 +381,9 @@ void Http2Engine::stream_closed(std::int32_t id, std::uint32_t code) {
   auto* const stream = stream_of(id);
   if (stream == nullptr || stream->over()) return;
   if (stream->state() == State::body) {
-    if (code != NGHTTP2_NO_ERROR) {
-      stream->answer_.body_cut = true;
-      stream->answer_.reason = fmt::format(
-          "bad framing: the server reset the stream within the body ({})", name_of_code(code));
-    }
+    stream->answer_.body_cut = true;
+    stream->answer_.reason = fmt::format(
+        "bad framing: the server reset the stream within the body ({})", name_of_code(code));
     return end(*stream, State::done, {});
   }
   if (code == NGHTTP2_HTTP_1_1_REQUIRED) objection_ = "it asks for HTTP/1.1";
@@ -435,7 +435,7 @@ void Http2Engine::give(std::string& out) {
 void Http2Engine::look_whether_over() {
   if (over_ || (objection_.empty() && nghttp2_session_want_read(session_.get()) != 0)) return;
   if (nghttp2_session_want_read(session_.get()) != 0 && !live_.empty()) return;
-  if (!live_.empty() && objection_.empty() && peer_says_.empty())
+  if ((!live_.empty() || !going_away_) && objection_.empty() && peer_says_.empty())
     objection_ = "it does not keep to HTTP/2" + (library_says_.empty() ? "" : ": " + library_says_);
   if (objection_.empty())
     end_all(State::broken, peer_says_);
@@ -466,6 +466,7 @@ void Http2Engine::end_all(State as, std::string const& why) {
 }
 
 void Http2Engine::say_goodbye() {
+  going_away_ = true;
   nghttp2_session_terminate_session(session_.get(), NGHTTP2_NO_ERROR);
 }
 

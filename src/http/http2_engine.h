@@ -89,11 +89,12 @@ class Http2Engine {
   // Nothing can come of this connection any more: send what give() has, and close. Every stream is over.
   bool is_over() const { return over_; }
   void retire() { retired_ = true; }  // begins no more streams
-  void say_goodbye();                 // GOAWAY, by the next give()
+  bool is_retired() const { return retired_; }
+  void say_goodbye();  // GOAWAY, by the next give()
   // Why this origin is better asked by HTTP/1.1 from now on; empty: it is not.
   std::string const& objection() const { return objection_; }
-  std::uint64_t received() const { return received_; }  // bytes
-  std::uint64_t served() const { return served_; }      // streams that ended with a status
+  SteadyTime last_frame_at() const { return last_frame_at_; }  // when the newest whole one had come
+  std::uint64_t served() const { return served_; }             // streams that ended with a status
 
  private:
   using State = Http2Stream::State;
@@ -120,7 +121,7 @@ class Http2Engine {
   std::vector<nghttp2_nv> fields_;  // memory to work in
   std::string numbers_;
   std::string* out_ = nullptr;  // where give() writes
-  SteadyTime now_{};
+  SteadyTime now_{}, last_frame_at_{};
   std::uint64_t received_ = 0, served_ = 0, received_at_last_end_ = 0;
   std::size_t useless_frames_ = 0;
   bool settings_came_ = false, over_ = false, retired_ = false, going_away_ = false;
