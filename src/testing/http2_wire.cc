@@ -153,6 +153,12 @@ void Http2Peer::close_when_said() {
   said_.notify();
 }
 
+void Http2Peer::close() {
+  closed_ = true;
+  wire_.close();
+  said_.notify();
+}
+
 io::Task<void> Http2Peer::serve() {
   if (auto const secured = co_await tls_.handshake(); secured) {
     http2 = tls_.http2();
@@ -168,8 +174,7 @@ io::Task<void> Http2Peer::serve() {
     co_await (http2 ? read_frames() : serve_http1());
   }
   over_ = true;
-  said_.notify();
-  wire_.close();
+  close();
   --host_.running_;
 }
 
@@ -186,12 +191,13 @@ io::Task<void> Http2Peer::serve_http1() {
 }
 
 io::Task<void> Http2Peer::write() {
-  while (!over_) {
+  while (!closed_) {
     if (out_.empty() && !again_.empty() && written_ < again_until_) {
       while (out_.size() < 16U * 1024) out_ += again_;
     }
     if (out_.empty()) {
-      if (closes_) wire_.close();
+      if (closes_) close();
+      if (closed_) break;
       co_await said_.wait();
       continue;
     }
@@ -200,8 +206,7 @@ io::Task<void> Http2Peer::write() {
       written_ += moved.bytes;
       out_.erase(0, moved.bytes);
     } else if (moved.state != io::Moved::State::again) {
-      wire_.close();
-      break;
+      close();
     } else if (auto const ready = co_await wire_.stream().writable(); !ready) {
       break;
     }
@@ -214,7 +219,7 @@ io::Task<void> Http2Peer::read_frames() {
   preface = start == preface_text;
   if (!preface) co_return;
   for (;;) {
-    while (!reads && !over_) co_await said_.wait();
+    while (!reads && !closed_) co_await said_.wait();
     auto const head = co_await wire_.read_count(9);
     if (head.size() < 9) co_return;
     auto const payload = co_await wire_.read_count(number_at(head, 0, 3));
@@ -315,7 +320,7 @@ Http2Host::Http2Host(Sim& sim, io::Network& network, CertificateAuthority const&
 
 Http2Host::~Http2Host() {
   acceptor_->close();
-  for (auto const& connection : connections) connection->wire_.close();
+  for (auto const& connection : connections) connection->close();
   sim_.run_until([&] { return running_ == 0; });
 }
 

@@ -110,7 +110,7 @@ class Http2Peer {
   // `bytes` again and again, until the client has closed or has taken `total`.
   void say_for_ever(std::string bytes, std::uint64_t total = 16 << 20);
   void close_when_said();
-  void close() { wire_.close(); }
+  void close();
   bool is_over() const { return over_; }              // closed from either side, or broken
   std::uint64_t written() const { return written_; }  // bytes that the network took
 
@@ -144,7 +144,7 @@ class Http2Peer {
   nghttp2_hd_inflater* inflater_ = nullptr;
   std::string out_, again_, block_;
   std::uint64_t written_ = 0, again_until_ = 0;
-  bool block_ends_stream_ = false, closes_ = false, over_ = false;
+  bool block_ends_stream_ = false, closes_ = false, closed_ = false, over_ = false;
 };
 
 // A host at 127.0.0.1 that chooses h2 where it is offered, and answers HTTP/1.1 otherwise.
