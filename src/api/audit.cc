@@ -11,6 +11,11 @@ std::string optional_text(std::optional<std::string> const& text) {
   return text ? quoted(*text) : "null";
 }
 
+std::string rate_text(std::optional<double> rate) {
+  json::Writer out;
+  return rate ? std::move(out.real(*rate)).take() : "null";
+}
+
 }  // namespace
 
 std::vector<FieldChange> changes_between(model::DataStream const& a, model::DataStream const& b) {
@@ -36,11 +41,17 @@ std::vector<FieldChange> changes_between(model::DataStream const& a, model::Data
   named("/delivery/access_key_id", a.delivery.access_key_id != b.delivery.access_key_id);
   named("/delivery/secret_access_key",
         a.delivery.secret_access_key != b.delivery.secret_access_key);
+  auto const& tls = a.delivery.tls;
+  named("/delivery/tls/ca_certificates", tls.ca_certificates != b.delivery.tls.ca_certificates);
+  named("/delivery/tls/client_certificate",
+        tls.client_certificate != b.delivery.tls.client_certificate);
+  named("/delivery/tls/client_key", tls.client_key != b.delivery.tls.client_key);
   told("/state", quoted(name_of(a.state)), quoted(name_of(b.state)));
   told("/state_reason", quoted(name_of(a.reason)), quoted(name_of(b.reason)));
   named("/headers", a.headers != b.headers);
   told("/breaker", a.breaker ? R"("on")" : R"("off")", b.breaker ? R"("on")" : R"("off")");
   named("/contact_email", a.contact_email != b.contact_email);
+  told("/rate_limit", rate_text(a.rate_limit), rate_text(b.rate_limit));
   return out;
 }
 

@@ -689,6 +689,15 @@ components:
         access_key_id: {type: string, description: (sqs)}
         secret_access_key: {type: string, writeOnly: true, description: "(sqs) accepted, sealed and never answered"}
         secret_access_key_set: {type: boolean, readOnly: true}
+        tls:
+          type: [object, "null"]
+          additionalProperties: false
+          description: (https) Of connections to this receiver; null removes all of it
+          properties:
+            ca_certificates: {type: [string, "null"], maxLength: 65536, description: PEM; authorities to trust beside the system's}
+            client_certificate: {type: [string, "null"], maxLength: 65536, description: "PEM, leaf first; shown to a receiver that asks. One that has expired is taken, and is among the warnings of the stream's health"}
+            client_key: {type: [string, "null"], maxLength: 65536, writeOnly: true, description: "PEM, without a pass phrase; accepted, sealed and never answered"}
+            client_key_set: {type: boolean, readOnly: true}
     DataStreamFields:
       type: object
       properties:
@@ -710,6 +719,7 @@ components:
           description: "on: while the endpoint is down events wait; off: each event is tried four times and given up"
         retry: {const: canvas, default: canvas}
         contact_email: {type: string, description: Who is told when the stream fails}
+        rate_limit: {type: [number, "null"], minimum: 0.1, maximum: 100000, description: "Tries a second, retries included; at once at most one second's worth. null: no limit"}
     DataStreamInput:
       allOf: [{$ref: "#/components/schemas/DataStreamFields"}]
       required: [name, account, event_types, delivery, contact_email]
@@ -745,14 +755,27 @@ components:
         status: {type: [integer, "null"]}
         duration_ms: {type: number}
         address: {type: [string, "null"]}
+        http_version: {enum: ["1.1", "2", null]}
+        tls_version: {type: [string, "null"], description: "TLSv1.2 or TLSv1.3"}
+        certificate:
+          type: [object, "null"]
+          description: What the receiver's certificate says of itself
+          properties:
+            subject: {type: string, description: "Its names, else its subject"}
+            issuer: {type: string}
+            valid_to: {type: string, format: date}
+            sha256: {type: string, description: "Of the certificate, hexadecimal"}
         reason: {type: [string, "null"]}
         timing:
           type: object
+          description: The length of each phase; 0 where it did not happen
           properties:
             dns_ms: {type: number}
             connect_ms: {type: number}
             tls_ms: {type: number}
-            answer_ms: {type: number}
+            first_byte_ms: {type: number, description: From the request to the first byte of the answer}
+            answer_ms: {type: number, description: From the request to the end of the answer's header block}
+            body_ms: {type: number, description: "From there to the end of the body, or of what was read of it"}
         response:
           type: object
           properties:
@@ -819,6 +842,8 @@ components:
         last_success_at: {type: [string, "null"]}
         last_failure_at: {type: [string, "null"]}
         last_failure_reason: {type: [string, "null"]}
+        rate_limited: {type: boolean, description: "What waits, waits for the stream's own rate_limit"}
+        warnings: {type: array, items: {type: string}, description: "What will fail, or does: a client certificate that has expired"}
         without_form: {type: integer, description: "Since this node started: not sent, as the format has no form for them or they lack what it needs"}
         format_findings: {type: integer, description: "Since this node started: findings of the check of the format (caliper.validate)"}
         format_refused: {type: integer, description: "Since this node started: not sent for such findings; they are undelivered"}

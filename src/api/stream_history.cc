@@ -105,6 +105,8 @@ std::string health_json(model::DataStream const& stream, delivery::StreamStatus 
   text.time("lost_from", status.lost_from).time("lost_to", status.lost_to);
   text.time("last_success_at", status.last_success).time("last_failure_at", status.last_failure);
   text.text_or_null("last_failure_reason", status.last_failure_reason);
+  text.truth("rate_limited", status.rate_limited);
+  text.texts("warnings", tls_warnings(stream, now));
   text.number("without_form", status.without_form);
   text.number("format_findings", status.format_findings);
   text.number("format_refused", status.format_refused);

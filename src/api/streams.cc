@@ -65,6 +65,16 @@ Checked check_ours(Call const& call, FieldFaults found) {
   return out;
 }
 
+// Of a stream that the model takes. Settings of TLS that were taken once stay good, whatever has become of them.
+FieldFaults deep_faults(Context const& context, model::DataStream const& stream,
+                        model::DataStream const* before) {
+  auto faults = form_faults(context, stream);
+  if (before == nullptr || before->delivery.tls != stream.delivery.tls)
+    for (auto& fault : tls_faults(stream, context.parts.clock.wall()))
+      faults.push_back(std::move(fault));
+  return faults;
+}
+
 http::ServerResponse refuse_stream(Checked const& checked) {
   if (checked.foreign && checked.faults.size() == 1)
     return problem(403, "the account is not one of this credential", checked.faults);
@@ -207,7 +217,7 @@ Answer make_stream(Context& context, Call const& call) {
   if (call.made) co_return made_before(context, call);
   auto stream = model::parse_new(call.request.body, rules_for(context, call));
   auto const checked =
-      check_ours(call, stream ? form_faults(context, *stream) : std::move(stream.error()));
+      check_ours(call, stream ? deep_faults(context, *stream, nullptr) : std::move(stream.error()));
   if (!checked.faults.empty()) co_return refuse_stream(checked);
   co_return co_await add_stream(context, call, std::move(*stream), "data_streams.create");
 }
@@ -224,19 +234,32 @@ Answer show_stream(Context& context, Call const& call) {
   co_return stream_answer(200, *stream);
 }
 
-// Whether a change would send kept header values, which its author may never have seen, to another origin.
-bool redirects_secrets(model::DataStream const& before, model::DataStream const& after,
-                       std::string_view patch) {
+boost::json::object const* object_at(boost::json::object const* object, std::string_view key) {
+  auto const* const value = object == nullptr ? nullptr : object->if_contains(key);
+  return value != nullptr && value->is_object() ? &value->get_object() : nullptr;
+}
+
+// Secrets that were given for one origin, and that a change without them would use at another. Its author may never have seen them.
+FieldFaults redirected_secrets(model::DataStream const& before, model::DataStream const& after,
+                               std::string_view patch) {
   auto const from = http::parse_url(before.delivery.url);
   auto const to = http::parse_url(after.delivery.url);
-  if (from && to && from->origin() == to->origin()) return false;
+  if (from && to && from->origin() == to->origin()) return {};
   auto const given = json::parse(patch);
   auto const* const object = given && given->is_object() ? &given->get_object() : nullptr;
-  auto const* const headers = object == nullptr ? nullptr : object->if_contains("headers");
-  return std::ranges::any_of(after.headers, [&](auto const& header) {
-    return headers == nullptr || !headers->is_object() ||
-           !headers->get_object().contains(header.first);
-  });
+  auto const* const headers = object_at(object, "headers");
+  auto const* const tls = object_at(object_at(object, "delivery"), "tls");
+  FieldFaults faults;
+  if (std::ranges::any_of(after.headers, [&](auto const& header) {
+        return headers == nullptr || !headers->contains(header.first);
+      }))
+    faults.push_back({"/headers",
+                      "hold secrets that were given for another address: give their values again, "
+                      "or null to remove them"});
+  if (after.delivery.tls.client_key && (tls == nullptr || !tls->contains("client_key")))
+    faults.push_back({"/delivery/tls/client_key",
+                      "was given for another address: give it again, or null to remove it"});
+  return faults;
 }
 
 Answer change_stream(Context& context, Call const& call) {
@@ -245,16 +268,15 @@ Answer change_stream(Context& context, Call const& call) {
   if (!stream) co_return no_such_stream();
   if (!if_match_allows(call.request, stream->version)) co_return changed_meanwhile(*stream);
   auto changed = model::merged(*stream, call.request.body, rules_for(context, call));
-  auto checked =
-      check_ours(call, changed ? form_faults(context, *changed) : std::move(changed.error()));
+  auto checked = check_ours(
+      call, changed ? deep_faults(context, *changed, &*stream) : std::move(changed.error()));
   // What the stream has kept belongs to its account: attempts and undelivered events must not move to another with it.
   if (changed && changed->account != stream->account && !checked.foreign)
     checked.faults.push_back(
         {"/account", "cannot be changed; make a stream for the other account"});
-  if (changed && redirects_secrets(*stream, *changed, call.request.body))
-    checked.faults.push_back({"/headers",
-                              "hold secrets that were given for another address: give their values "
-                              "again, or null to remove them"});
+  if (changed)
+    for (auto& fault : redirected_secrets(*stream, *changed, call.request.body))
+      checked.faults.push_back(std::move(fault));
   if (!checked.faults.empty()) co_return refuse_stream(checked);
   if (changes_between(*stream, *changed).empty()) co_return stream_answer(200, *stream);
 
