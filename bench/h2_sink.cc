@@ -1,7 +1,7 @@
 // The receiving yardstick over HTTP/2: an nghttp2 server over TLS that answers 204 to every request once it has read all of it.
 //   h2_sink --cert FILE --key FILE [--port P] [--address A] [--streams N] [--reconcile] [--no-tickets]
-// Prints and takes signals as sink.cc does. A client that does not offer h2 by ALPN is refused. Windows are wide: 1 MiB a stream,
-// 64 MiB a connection.
+// Prints and takes signals as sink.cc does; `connections` are those over HTTP/2. A client that does not offer h2 by ALPN is answered over
+// HTTP/1.1. Windows are wide: 1 MiB a stream, 64 MiB a connection.
 #include <nghttp2/nghttp2.h>
 #include <sys/epoll.h>
 
@@ -33,9 +33,10 @@ struct Connection {
   bench::Count& came;
   nghttp2_session* session = nullptr;
   std::unordered_map<std::int32_t, std::string> bodies;  // only to reconcile
+  std::string in;                                        // only over HTTP/1.1
   std::string out;
   std::size_t written = 0;
-  bool waits_to_write = false;
+  bool begun = false, waits_to_write = false;
 };
 
 int frame_came(nghttp2_session* session, nghttp2_frame const* frame, void* user) {
@@ -77,19 +78,38 @@ int choose_h2(SSL*, unsigned char const** chosen, unsigned char* size, unsigned 
     *size = 2;
     return SSL_TLSEXT_ERR_OK;
   }
-  return SSL_TLSEXT_ERR_ALERT_FATAL;
+  return SSL_TLSEXT_ERR_NOACK;  // HTTP/1.1
 }
 
-// Writes what nghttp2 has to say, in whole TLS records. False: the connection is over.
+void begin(Connection& c, nghttp2_session_callbacks* callbacks, std::uint32_t streams) {
+  c.begun = true;
+  unsigned char const* chosen = nullptr;
+  unsigned size = 0;
+  SSL_get0_alpn_selected(c.ssl, &chosen, &size);
+  if (size == 0) return;
+  ++c.came.connections;
+  nghttp2_session_server_new(&c.session, callbacks, &c);
+  std::array<nghttp2_settings_entry, 2> const settings{
+      {{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, streams},
+       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1U << 20U}}};
+  nghttp2_submit_settings(c.session, NGHTTP2_FLAG_NONE, settings.data(), settings.size());
+  nghttp2_session_set_local_window_size(c.session, NGHTTP2_FLAG_NONE, 0, 1 << 26);
+}
+
+void take_frames_out(Connection& c) {
+  std::uint8_t const* data = nullptr;
+  for (ssize_t n;
+       c.out.size() < 8 * record && (n = nghttp2_session_mem_send(c.session, &data)) > 0;)
+    c.out.append(reinterpret_cast<char const*>(data), static_cast<std::size_t>(n));
+}
+
+// Writes what there is to say, in whole TLS records. False: the connection is over.
 bool flush(Connection& c) {
   for (;;) {
     if (c.written == c.out.size()) {
       c.out.clear();
       c.written = 0;
-      std::uint8_t const* data = nullptr;
-      for (ssize_t n;
-           c.out.size() < 8 * record && (n = nghttp2_session_mem_send(c.session, &data)) > 0;)
-        c.out.append(reinterpret_cast<char const*>(data), static_cast<std::size_t>(n));
+      if (c.session) take_frames_out(c);
       if (c.out.empty()) return true;
     }
     auto const n = SSL_write(c.ssl, c.out.data() + c.written,
@@ -100,26 +120,23 @@ bool flush(Connection& c) {
 }
 
 // Reads what is there and answers it; false: the connection is over.
-bool serve(Connection& c) {
+bool serve(Connection& c, nghttp2_session_callbacks* callbacks, std::uint32_t streams) {
   static std::uint8_t buffer[65536];
   for (;;) {
     auto const n = SSL_read(c.ssl, buffer, sizeof buffer);
+    if (!c.begun && SSL_is_init_finished(c.ssl) != 0) begin(c, callbacks, streams);
     if (n <= 0) {
       if (SSL_get_error(c.ssl, n) != SSL_ERROR_WANT_READ) return false;
       break;
     }
-    if (nghttp2_session_mem_recv(c.session, buffer, static_cast<std::size_t>(n)) < 0) return false;
+    auto const size = static_cast<std::size_t>(n);
+    if (!c.session)
+      c.in.append(reinterpret_cast<char const*>(buffer), size);
+    else if (nghttp2_session_mem_recv(c.session, buffer, size) < 0)
+      return false;
   }
-  return SSL_is_init_finished(c.ssl) == 0 || flush(c);
-}
-
-void begin(Connection& c, nghttp2_session_callbacks* callbacks, std::uint32_t streams) {
-  nghttp2_session_server_new(&c.session, callbacks, &c);
-  std::array<nghttp2_settings_entry, 2> const settings{
-      {{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, streams},
-       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1U << 20U}}};
-  nghttp2_submit_settings(c.session, NGHTTP2_FLAG_NONE, settings.data(), settings.size());
-  nghttp2_session_set_local_window_size(c.session, NGHTTP2_FLAG_NONE, 0, 1 << 26);
+  if (!c.session) bench::take_requests(c.in, c.came, c.out);
+  return !c.begun || flush(c);
 }
 
 }  // namespace
@@ -137,7 +154,7 @@ int main(int count, char** words) {
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, stream_closed);
   auto const streams = static_cast<std::uint32_t>(flags.count("--streams", 1000));
 
-  int const listener = bench::listen_and_tell(flags);
+  int const listener = bench::listen_and_tell(flags).front();
   int const poll = epoll_create1(0);
   epoll_event event{};
   event.events = EPOLLIN;
@@ -157,16 +174,14 @@ int main(int count, char** words) {
           int const one = 1;
           setsockopt(taken, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
           auto fresh = std::make_unique<Connection>(taken, tls, came);
-          begin(*fresh, callbacks, streams);
           event.events = EPOLLIN;
           event.data.ptr = fresh.get();
           epoll_ctl(poll, EPOLL_CTL_ADD, taken, &event);
           connections.emplace(fresh.get(), std::move(fresh));
-          ++came.connections;
         }
         continue;
       }
-      if (!serve(*c)) {
+      if (!serve(*c, callbacks, streams)) {
         connections.erase(c);
         continue;
       }

@@ -62,6 +62,33 @@ struct Count {
   }
 };
 
+// HTTP/1.1: takes whole requests off the front of `in`, and adds the answer of each to `out`.
+inline void take_requests(std::string& in, Count& came, std::string& out) {
+  constexpr std::string_view name = "content-length:";
+  auto const content_length = [&](std::string_view head) -> std::size_t {
+    for (std::size_t at = 0; (at = head.find("\r\n", at)) != head.npos;) {
+      at += 2;
+      if (head.size() - at > name.size() &&
+          strncasecmp(head.data() + at, name.data(), name.size()) == 0)
+        return std::strtoul(head.data() + at + name.size(), nullptr, 10);
+    }
+    return 0;
+  };
+  std::size_t used = 0;
+  std::string_view const all = in;
+  for (;;) {
+    auto const rest = all.substr(used);
+    auto const head = rest.find("\r\n\r\n");
+    if (head == rest.npos) break;
+    auto const length = content_length(rest.substr(0, head + 2));
+    if (rest.size() < head + 4 + length) break;
+    came.take(rest.substr(head + 4, length));
+    used += head + 4 + length;
+    out += "HTTP/1.1 204 No Content\r\nServer: sink\r\n\r\n";
+  }
+  in.erase(0, used);
+}
+
 inline SSL_CTX* server_tls(Flags const& flags) {
   SSL_CTX* const tls = SSL_CTX_new(TLS_server_method());
   if (SSL_CTX_use_certificate_chain_file(tls, flags.text("--cert", "cert.pem").c_str()) != 1 ||
@@ -75,25 +102,31 @@ inline SSL_CTX* server_tls(Flags const& flags) {
   return tls;
 }
 
-// Listens on --port of --address (127.0.0.1) and prints "listening PORT".
-inline int listen_and_tell(Flags const& flags) {
-  int const listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  int const one = 1;
-  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(flags.count("--port", 0)));
-  if (inet_pton(AF_INET, flags.text("--address", "127.0.0.1").c_str(), &address.sin_addr) != 1)
-    die("address");
-  sockaddr generic{};
-  std::memcpy(&generic, &address, sizeof address);
-  if (bind(listener, &generic, sizeof address) != 0 || listen(listener, 4096) != 0) die("listen");
-  socklen_t size = sizeof generic;
-  getsockname(listener, &generic, &size);
-  std::memcpy(&address, &generic, sizeof address);
-  std::printf("listening %d\n", ntohs(address.sin_port));
+// Listens on --port of --address (127.0.0.1), or on --ports N free ones, and prints "listening PORT...".
+inline std::vector<int> listen_and_tell(Flags const& flags) {
+  std::vector<int> listeners;
+  std::string ports;
+  for (int left = flags.count("--ports", 1); left > 0; --left) {
+    int const listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int const one = 1;
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(flags.count("--port", 0)));
+    if (inet_pton(AF_INET, flags.text("--address", "127.0.0.1").c_str(), &address.sin_addr) != 1)
+      die("address");
+    sockaddr generic{};
+    std::memcpy(&generic, &address, sizeof address);
+    if (bind(listener, &generic, sizeof address) != 0 || listen(listener, 4096) != 0) die("listen");
+    socklen_t size = sizeof generic;
+    getsockname(listener, &generic, &size);
+    std::memcpy(&address, &generic, sizeof address);
+    ports += " " + std::to_string(ntohs(address.sin_port));
+    listeners.push_back(listener);
+  }
+  std::printf("listening%s\n", ports.c_str());
   std::fflush(stdout);
-  return listener;
+  return listeners;
 }
 
 }  // namespace bench

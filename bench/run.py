@@ -5,74 +5,14 @@ import json
 import os
 import re
 import signal
-import statistics
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-BUILD = Path(os.environ.get("MILLRACE_BUILD", ROOT / "build/bench"))
-os.environ.setdefault("MILLRACE", str(BUILD / "bin/millrace"))
-sys.path.insert(0, str(ROOT / "tests/e2e"))
-from harness import ACCOUNT, Folder, Process, Server, Tls, event, producer_form, signed_headers, wait_for  # noqa: E402
-
-QUICK = "--quick" in sys.argv
-TICK = os.sysconf("SC_CLK_TCK")
-
-
-def tool(name):
-    return str(BUILD / f"bin/bench_{name}")
-
-
-def cpu_of(pid):
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
-
-
-def resident_mb(pid):
-    return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text()).group(1)) / 1024
-
-
-def pinned(core, *command):
-    return ["taskset", "-c", str(core), *command]
-
-
-class SinkProgram:
-    def __init__(self, folder, core=1, tls=None, reconcile=False):
-        command = [tool("sink"), "--port", "0"]
-        if tls:
-            command += ["--tls", "--cert", tls.certificate, "--key", tls.key]
-        if reconcile:
-            command.append("--reconcile")
-        self.process = subprocess.Popen(pinned(core, *command), stdout=subprocess.PIPE, text=True)
-        self.port = int(self.process.stdout.readline().split()[1])
-        self.url = f"{'https://localhost' if tls else 'http://127.0.0.1'}:{self.port}/events"
-
-    def report(self, end=False):
-        self.process.send_signal(signal.SIGTERM if end else signal.SIGUSR1)
-        words = self.process.stdout.readline().split()
-        if end:
-            self.process.wait()
-        return {words[i]: float(words[i + 1]) for i in range(0, len(words), 2)}
-
-
-def server(folder, *flags, core=0, environment=None, wrap=None):
-    return Server(folder / "data", *flags, wrap=pinned(core) if wrap is None else wrap,
-                  environment=dict(environment or {}, MILLRACE_SERVER_LOOPS="1")).wait_ready()
-
-
-def producer_token(millrace):
-    return millrace.call("POST", "/api/v1/tokens", {"name": "bench", "role": "producer", "accounts": [ACCOUNT]}, expect=201)[1]["token"]
-
-
-def load(millrace, token, rate, seconds, batch=10, core=1, first=0, connections=32):
-    run = subprocess.run(pinned(core, tool("load"), "--port", str(millrace.port), "--token", token, "--account", ACCOUNT, "--rate", str(rate), "--seconds",
-                                str(seconds), "--batch", str(batch), "--first", str(first), "--connections", str(connections)),
-                         capture_output=True, text=True, check=True)
-    words = run.stdout.split()
-    return {words[i]: float(words[i + 1]) for i in range(0, len(words), 2)}
+from endpoints import client, idle, isolation, round_trip, storm
+from shared import (ACCOUNT, QUICK, ROOT, Folder, Server, SinkProgram, Tls, add_streams, call_all, cpu_of, end_server, event, events_file, folder_bytes, load,
+                    pause, pinned, producer_form, producer_token, resident_mb, server, signed_headers, tool, wait_for)
 
 
 def wrk(port, script, seconds, connections=64):
@@ -89,13 +29,6 @@ def lua(path, target, headers, body_file):
     lines = "\n".join(f'wrk.headers["{k}"] = "{v}"' for k, v in headers.items())
     path.write_text(f'wrk.method = "POST"\nwrk.path = "{target}"\n{lines}\nwrk.body = io.open("{body_file}"):read("*a")\n')
     return path
-
-
-def events_file(folder, number):
-    one = subprocess.run([tool("load"), "--print", "--account", ACCOUNT], capture_output=True, text=True, check=True).stdout
-    path = folder / f"{number}.ndjson"
-    path.write_text((one + "\n") * number)
-    return path, one
 
 
 def ingest(folder):
@@ -187,41 +120,6 @@ def end_to_end(folder):
         subprocess.run(["rm", "-rf", str(folder / "data")], check=True)
 
 
-def isolation(folder):
-    """1,000 streams to an endpoint that accepts and never answers, beside a healthy one at a fixed rate; with and without, in turn."""
-    import socket
-    hole = socket.socket()
-    hole.bind(("127.0.0.1", 0))
-    hole.listen(4096)  # connections complete in the kernel's queue and nobody ever answers
-    holes = 100 if QUICK else 1000
-    rounds = 2 if QUICK else 10
-    sink = SinkProgram(folder, core=1, reconcile=True)
-    millrace = Server(folder / "data").wait_ready()
-    token = producer_token(millrace)
-    millrace.add_stream(sink.url)
-    streams = [millrace.add_stream(f"http://127.0.0.1:{hole.getsockname()[1]}/", name=f"black hole {i}", event_types=["grade_change"], breaker="off")["id"] for i in range(holes)]
-    results = {True: [], False: []}
-    number = 0
-    for round_number in range(rounds):
-        for with_holes in (False, True):
-            for stream in streams:
-                millrace.call("POST", f"/api/v1/data_streams/{stream}/{'activate' if with_holes else 'deactivate'}", {"from": "now"} if with_holes else None)
-            sink.report()
-            seconds = 3 if QUICK else 10
-            load(millrace, token, 500, seconds, batch=1, first=number)
-            number += 500 * seconds
-            results[with_holes].append(sink.report()["p99_us"])
-    ratios = sorted(a / b for a, b in zip(results[True], results[False]))
-    print(f"| black holes | rounds | healthy p99 without (median ms) | with | median ratio |\n| --- | --- | --- | --- | --- |\n| {holes} | {rounds} | "
-          f"{statistics.median(results[False]) / 1000:.2f} | {statistics.median(results[True]) / 1000:.2f} | {statistics.median(ratios):.2f} |")
-    sink.report(end=True)
-    millrace.stop(90)
-
-
-def folder_bytes(path, pattern):
-    return sum(f.stat().st_size for f in path.glob(pattern))
-
-
 def memory(folder):
     events = 500_000 if QUICK else 5_000_000
     lanes = 100 if QUICK else 1000
@@ -229,19 +127,17 @@ def memory(folder):
     token = producer_token(millrace)
     empty = resident_mb(millrace.process.pid)
     # Endpoints where nobody listens: each selected event fails at once and becomes a retry, until the lanes are held back by their windows.
-    refused = [millrace.add_stream("http://127.0.0.1:1/", name=f"refused {i}", event_types=["logged_in"])["id"] for i in range(1)]
-    waiting = [millrace.add_stream("http://127.0.0.1:1/", name=f"waiting {i}", event_types=["*"])["id"] for i in range(lanes)]
-    for stream in waiting:
-        millrace.call("POST", f"/api/v1/data_streams/{stream}/deactivate", expect=200)
+    refused = add_streams(millrace, ["http://127.0.0.1:1/"], ["logged_in"], kind="refused")
+    waiting = add_streams(millrace, ["http://127.0.0.1:1/"] * lanes, ["*"], kind="waiting")
+    call_all(millrace, [("POST", f"/api/v1/data_streams/{stream}/deactivate", None) for stream in waiting])
     load(millrace, token, 100_000, events / 100_000, batch=500)
     loaded = resident_mb(millrace.process.pid)
     disk = folder_bytes(folder / "data", "log-*") / events
-    for stream in waiting:
-        millrace.call("POST", f"/api/v1/data_streams/{stream}/activate", {"from": "stop"}, expect=200)
+    call_all(millrace, [("POST", f"/api/v1/data_streams/{stream}/activate", {"from": "stop"}) for stream in waiting])
     peak, until = 0.0, time.monotonic() + (20 if QUICK else 90)
     while time.monotonic() < until:
         peak = max(peak, resident_mb(millrace.process.pid))
-        threading.Event().wait(0.25)
+        pause(0.25)
     retrying = millrace.health(refused[0])["retrying"] + sum(millrace.health(s)["retrying"] for s in waiting[:20]) * (lanes // 20 or 1)
     print(f"| events waiting | lanes catching up | retries (about) | resident MB: empty / loaded / peak | bytes on disk an event |\n| --- | --- | --- | --- | --- |\n"
           f"| {events:,} | {lanes} | {retrying:,} | {empty:.0f} / {loaded:.0f} / {peak:.0f} | {disk:.0f} |")
@@ -261,7 +157,7 @@ def start(folder):
         number += load(millrace, token, 150_000, 20, batch=500, first=number)["accepted"]
     waiting = millrace.health(stream)["waiting"]
     millrace.call("POST", f"/api/v1/data_streams/{stream}/activate", {"from": "stop"}, expect=200)
-    threading.Event().wait(1)
+    pause(1)
     millrace.kill()
     subprocess.run(["sh", "-c", "sync; echo 3 > /proc/sys/vm/drop_caches"], check=False)
     sink.report()
@@ -281,13 +177,14 @@ def start(folder):
 
 
 def main():
-    questions = {f.__name__: f for f in (ingest, delivery, end_to_end, isolation, memory, start)}
+    questions = {f.__name__: f for f in (ingest, delivery, end_to_end, client, idle, storm, round_trip, isolation, memory, start)}
     chosen = [w for w in sys.argv[1:] if not w.startswith("--")]
     if not chosen or any(w not in questions for w in chosen):
         print(__doc__, "\nquestions:", ", ".join(questions), file=sys.stderr)
         return 2
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text()).group(1)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started ends with us
     for name in chosen:
         folder = Folder()
         print(f"\n### {name} ({time.strftime('%Y-%m-%d')}, commit {commit}, {os.cpu_count()} cores of {model})\n", flush=True)

@@ -1,6 +1,6 @@
 // The receiving yardstick: an epoll HTTP/1.1 server that answers 204 to every POST, plain or TLS, and reconciles what came.
-//   sink [--port P] [--address A] [--tls --cert FILE --key FILE [--no-tickets]] [--reconcile]
-// Prints "listening P". With --reconcile it reads `"n":N` and `"sent_us":T` from each body. SIGUSR1 prints a line and begins anew;
+//   sink [--port P | --ports N] [--address A] [--tls --cert FILE --key FILE [--no-tickets]] [--reconcile]
+// Prints "listening P...". With --reconcile it reads `"n":N` and `"sent_us":T` from each body. SIGUSR1 prints a line and begins anew;
 // SIGTERM prints the line and ends: requests, distinct n, connections taken, p50/p99/p99.9 in us from T to arrival, CPU seconds.
 // SIGUSR2 closes all connections.
 #include <sys/epoll.h>
@@ -16,37 +16,6 @@ struct Connection {
   SSL* ssl = nullptr;
   std::string in;
 };
-
-constexpr std::string_view answer = "HTTP/1.1 204 No Content\r\nServer: sink\r\n\r\n";
-
-std::size_t content_length(std::string_view head) {
-  constexpr std::string_view name = "content-length:";
-  for (std::size_t at = 0; (at = head.find("\r\n", at)) != head.npos;) {
-    at += 2;
-    if (head.size() - at > name.size() &&
-        strncasecmp(head.data() + at, name.data(), name.size()) == 0)
-      return std::strtoul(head.data() + at + name.size(), nullptr, 10);
-  }
-  return 0;
-}
-
-// Takes whole requests off the front; answers how many there were.
-std::size_t take_requests(Connection& c, bench::Count& came) {
-  std::size_t used = 0, count = 0;
-  std::string_view const all = c.in;
-  for (;;) {
-    auto const rest = all.substr(used);
-    auto const head = rest.find("\r\n\r\n");
-    if (head == rest.npos) break;
-    auto const length = content_length(rest.substr(0, head + 2));
-    if (rest.size() < head + 4 + length) break;
-    came.take(rest.substr(head + 4, length));
-    used += head + 4 + length;
-    ++count;
-  }
-  c.in.erase(0, used);
-  return count;
-}
 
 // Reads what is there and answers it; false: the connection is over.
 bool serve(Connection& c, bench::Count& came, std::string& out) {
@@ -68,7 +37,7 @@ bool serve(Connection& c, bench::Count& came, std::string& out) {
     }
     break;
   }
-  for (auto left = take_requests(c, came); left > 0; --left) out += answer;
+  bench::take_requests(c.in, came, out);
   if (!out.empty()) {
     auto const n = c.ssl ? SSL_write(c.ssl, out.data(), static_cast<int>(out.size()))
                          : static_cast<int>(send(c.fd, out.data(), out.size(), MSG_NOSIGNAL));
@@ -88,12 +57,14 @@ int main(int count, char** words) {
   bench::Flags const flags(count, words);
   bench::take_signals();
   SSL_CTX* const tls = flags.has("--tls") ? bench::server_tls(flags) : nullptr;
-  int const listener = bench::listen_and_tell(flags);
+  auto const listeners = bench::listen_and_tell(flags);
   int const poll = epoll_create1(0);
   epoll_event event{};
   event.events = EPOLLIN;
-  event.data.fd = listener;
-  epoll_ctl(poll, EPOLL_CTL_ADD, listener, &event);
+  for (int const listener : listeners) {
+    event.data.fd = listener;
+    epoll_ctl(poll, EPOLL_CTL_ADD, listener, &event);
+  }
   std::unordered_map<int, Connection> connections;
   bench::Count came;
   came.reconcile = flags.has("--reconcile");
@@ -104,8 +75,8 @@ int main(int count, char** words) {
     if (bench::was_asked(bench::wants_report)) came.report();
     for (int i = 0; i < ready; ++i) {
       int const fd = events[static_cast<std::size_t>(i)].data.fd;
-      if (fd == listener) {
-        for (int taken; (taken = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK)) >= 0;) {
+      if (fd <= listeners.back() && std::ranges::binary_search(listeners, fd)) {
+        for (int taken; (taken = accept4(fd, nullptr, nullptr, SOCK_NONBLOCK)) >= 0;) {
           int const one = 1;
           setsockopt(taken, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
           Connection fresh{taken, nullptr, {}};
