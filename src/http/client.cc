@@ -31,7 +31,7 @@ struct Dialling {
   std::shared_ptr<Dial> dial;
 };
 
-// Counts an ask under way to an origin, and a connection being opened; those who wait to share that look again when it is settled.
+// Counts an ask under way to an origin, and a connection being opened; those who wait to share it look again if it does not come.
 struct UnderWay {
   explicit UnderWay(Origin& to) : origin(to) { ++origin.asks; }
   ~UnderWay() { --origin.asks; }
@@ -48,13 +48,14 @@ struct DialCount {
     --origin.dialling;
     if (!shared) return;
     --origin.http2_dials;
-    pool.let_look_again(origin, origin.waiters.size());
+    if (!came) pool.let_look_again(origin, origin.waiters.size());
   }
   DialCount(DialCount const&) = delete;
   DialCount& operator=(DialCount const&) = delete;
   Pool& pool;
   Origin& origin;
   bool shared;
+  bool came = false;  // and is HTTP/2
 };
 
 std::string in_words(Duration span) { return fmt::format("{:.1f} s", seconds(span)); }
@@ -68,7 +69,8 @@ class Core : public std::enable_shared_from_this<Core> {
         clock_(clock),
         guard_(guard),
         tls_(std::move(tls)),
-        resolver_(loop, clock),
+        resolver_(loop, clock, limits.name_servers),
+        turns_(loop),
         tasks_(std::move(loop)),
         http1_(clock, tasks_) {
     pool_.limits = limits;
@@ -109,6 +111,7 @@ class Core : public std::enable_shared_from_this<Core> {
   Guard const& guard_;
   std::shared_ptr<TlsClient const> tls_;
   Resolver resolver_;
+  Turns turns_;
   Pool pool_;
   Tasks tasks_;
   Http1 http1_;
@@ -140,6 +143,14 @@ bool is_clean(Ask const& ask) {
   return is_token(ask.method) && are_clean(ask.head) && are_clean(ask.fresh);
 }
 
+// A server may refuse us behind the handshake, which is over for us before it has seen our certificate.
+void blame_tls(PooledConnection const& connection, Answer& answer) {
+  auto const* const tls = dynamic_cast<TlsStream const*>(connection.stream.get());
+  if (tls == nullptr || tls->trouble().empty()) return;
+  answer.trouble = Trouble::tls;
+  answer.reason = tls->trouble();
+}
+
 io::Task<Answer> Core::ask(Ask ask) {
   auto const self = shared_from_this();
   Answer answer;
@@ -168,7 +179,13 @@ io::Task<Answer> Core::ask(Ask ask) {
         if (step->trouble == Trouble::none) continue;
         co_return failed(std::move(answer), step->trouble, std::move(step->reason));
       }
-      if (lease->http2) http2 = share(origin, lease.pass_on());
+      if (lease.has_stream()) {
+        http2 = lease.take_stream();
+        answer.reused = true;
+      } else if (lease->http2) {
+        lease.hold_stream(share(origin, lease.pass_on()));
+        http2 = lease.take_stream();
+      }
     }
     auto const& connection = http2 ? http2->connection() : *lease.connection();
     answer.address = connection.address;
@@ -179,6 +196,7 @@ io::Task<Answer> Core::ask(Ask ask) {
     auto const sent_at = clock_.now();
     auto const exchanged = http2 ? co_await http2->exchange(ask, watch, answer)
                                  : co_await http1_.exchange(ask, lease.connection(), watch, answer);
+    if (answer.trouble == Trouble::broken) blame_tls(connection, answer);
     if (answer.status != 0) origin->last_answer = clock_.now();
     if (exchanged == Exchanged::silent && !answer.resent) {
       answer = resending(answer);
@@ -197,7 +215,7 @@ io::Task<Answer> Core::ask(Ask ask) {
   }
 }
 
-// A connection that asks share; it is counted until it is over.
+// A connection that asks share, with a stream reserved; it is counted until it is over.
 std::shared_ptr<Http2> Core::share(std::shared_ptr<Origin> const& origin,
                                    std::shared_ptr<PooledConnection> connection) {
   auto const http2 = std::make_shared<Http2>(
@@ -208,9 +226,11 @@ std::shared_ptr<Http2> Core::share(std::shared_ptr<Origin> const& origin,
                      if (!self) return;
                      if (!one.objection().empty())
                        origin->http2_not_before = self->clock_.now() + without_http2_after_trouble;
-                     self->pool_.shared_changed(origin, one);
+                     self->pool_.shared_changed(origin, one.shared_from_this());
                    }});
   pool_.share(origin, http2);
+  http2->reserve();
+  pool_.shared_changed(origin, http2);
   http2->start();
   return http2;
 }
@@ -225,20 +245,18 @@ io::Task<Core::Step> Core::connect(Ask const& ask, std::shared_ptr<Origin> origi
                                    origin->http2_dials * (pool_.limits.streams_per_connection - 1);
   answer.reached = Phase::connect;
   if (auto step = co_await wait_for_room(ask, origin, lease, watch, answer, joins)) co_return step;
-  if (lease.connection()) {
-    answer.reused = true;
-    co_return std::nullopt;
-  }
+  if (lease.connection()) answer.reused = true;
+  if (lease.connection() || lease.has_stream()) co_return std::nullopt;
   answer.reached = Phase::dns;
   auto const began = clock_.now();
   std::vector<boost::asio::ip::address> addresses;
-  DialCount const counted(pool_, *origin, offers);
+  DialCount counted(pool_, *origin, offers);
   if (auto step = co_await find_addresses(*ask.url, addresses, watch)) co_return step;
   answer.dns = clock_.now() - began;
   answer.reached = Phase::connect;
   answer.address = io::text_of(io::Endpoint(addresses.front(), ask.url->port));
   if (auto step = check_addresses(*ask.url, addresses)) co_return step;
-  DialNeeds const needs{network_, clock_, ask.tls, pool_.limits.connect_time, offers};
+  DialNeeds const needs{network_, clock_, ask.tls, pool_.limits.connect_time, offers, turns_};
   auto const dial_began = clock_.now();
   Dialling const dialling(std::make_shared<Dial>(needs, loop_, *ask.url, std::move(addresses),
                                                  origin->session, origin));
@@ -273,7 +291,7 @@ io::Task<Core::Step> Core::connect(Ask const& ask, std::shared_ptr<Origin> origi
   connection->address = io::text_of(stream->peer());
   connection->tls_version = dial.tls_version();
   connection->certificate = dial.certificate();
-  connection->http2 = dial.http2();
+  connection->http2 = counted.came = dial.http2();
   connection->stream = std::move(stream);
   lease.hold(std::move(connection));
   co_return std::nullopt;
@@ -297,6 +315,8 @@ io::Task<Core::Step> Core::wait_for_room(Ask const& ask, std::shared_ptr<Origin>
     lease.hold(std::move(waiter.connection));
   else if (std::exchange(waiter.room, false))
     lease.hold_room();
+  else if (waiter.http2)
+    lease.hold_stream(std::move(waiter.http2));
   else if (waiter.again && !watch.late)
     co_return Failed{};
   else if (joins)
@@ -340,10 +360,10 @@ io::Task<Core::Step> Core::find_addresses(Url const& url,
 Core::Step Core::check_addresses(Url const& url,
                                  std::vector<boost::asio::ip::address> const& addresses) const {
   for (auto const& address : addresses) {
-    if (auto const refusal = guard_.refusal(address); !refusal.empty())
+    if (auto const refusal = guard_.refusal(io::Endpoint(address, url.port)); !refusal.empty())
       return Failed{Trouble::refused,
                     url.is_ip ? refusal + ": not allowed"
-                              : fmt::format("{} leads to {}: not allowed", url.host, refusal)};
+                              : fmt::format("{}: {}: not allowed", url.host, refusal)};
     if (!url.tls() && !guard_.allows_plain(address))
       return Failed{Trouble::refused,
                     fmt::format("http:// to {} is not allowed; use https://", address.to_string())};

@@ -100,8 +100,9 @@ struct ClientLimits {
   std::size_t http2_from = 8;
   std::size_t streams_per_connection = 100;  // of HTTP/2, at most; a peer may want fewer
   Duration idle_time = std::chrono::seconds(50);
-  Duration dns_time = std::chrono::seconds(5);
-  Duration connect_time = std::chrono::seconds(5);
+  Duration dns_time = std::chrono::seconds(3);
+  Duration connect_time = std::chrono::seconds(5);  // of each address, with TLS
+  std::string name_servers{};  // "127.0.0.1:5353,...": instead of the system's, for tests
 };
 
 class Client {

@@ -2,6 +2,7 @@
 //   Threads   One loop's.
 //   Lifetime  Its Tasks keep it alive until the connection has ended; whoever asks keeps it too.
 #pragma once
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -27,8 +28,15 @@ class Http2 final : public std::enable_shared_from_this<Http2> {
 
   void start();
   PooledConnection const& connection() const { return *connection_; }
-  std::size_t room() const { return engine_.room(); }
-  bool idle() const { return engine_.live() == 0; }
+  std::size_t room() const {
+    auto const room = engine_.room();
+    return room - std::min(room, reserved_);
+  }
+  void reserve() {
+    ++reserved_;
+  }  // a stream that is begun later; then, and if it is not, unreserve()
+  void unreserve() { --reserved_; }
+  bool idle() const { return engine_.live() == 0 && reserved_ == 0; }
   SteadyTime idle_since() const { return idle_since_; }
   bool over() const { return over_; }
   std::string const& objection() const { return engine_.objection(); }
@@ -50,6 +58,7 @@ class Http2 final : public std::enable_shared_from_this<Http2> {
   Http2Engine engine_;
   std::string out_;
   std::size_t written_ = 0;  // of out_
+  std::size_t reserved_ = 0;
   SteadyTime idle_since_{};
   bool flush_posted_ = false, writing_ = false, over_ = false;
 };

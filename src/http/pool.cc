@@ -27,7 +27,27 @@ PoolWaiter::~PoolWaiter() {
     auto const since = connection->idle_since;
     pool.give_back(origin, std::move(connection), since);
   }
+  if (http2) {
+    http2->unreserve();
+    pool.shared_changed(origin, http2);
+  }
   if (room) pool.give_room(origin);
+}
+
+std::shared_ptr<Http2> Lease::take_stream() {
+  http2_->unreserve();
+  return std::move(http2_);
+}
+
+void Lease::drop() {
+  if (connection_) connection_->stream->close();
+  connection_.reset();
+  if (http2_) {
+    http2_->unreserve();
+    pool_.shared_changed(origin_, http2_);
+    http2_.reset();
+  }
+  if (std::exchange(counted_, false)) pool_.give_room(origin_);
 }
 
 std::shared_ptr<Origin> Pool::origin_of(Url const& url,
@@ -96,9 +116,13 @@ void Pool::give_back(std::shared_ptr<Origin> const& origin,
 void Pool::give_room(std::shared_ptr<Origin> const& origin) {
   --origin->open;
   --open;
+  // Who waits to share a connection that is being opened wants no other.
   auto const grant = [&](Origin& to) {
-    if (to.waiters.empty() || to.open >= limit_of(to)) return false;
-    auto* const next = to.first_waiter();
+    auto const at =
+        std::ranges::find_if(to.waiters, [](auto const* waiter) { return !waiter->joins; });
+    if (at == to.waiters.end() || to.open >= limit_of(to)) return false;
+    auto* const next = *at;
+    to.waiters.erase(at);
     ++to.open;
     ++open;
     next->room = true;
@@ -135,11 +159,15 @@ void Pool::share(std::shared_ptr<Origin> const& origin, std::shared_ptr<Http2> o
   ++shared_;
 }
 
-void Pool::shared_changed(std::shared_ptr<Origin> const& origin, Http2& one) {
-  if (!one.over()) return let_look_again(*origin, one.room());
-  auto const taken =
-      std::erase_if(origin->http2, [&](auto const& each) { return each.get() == &one; });
-  if (taken == 0) return;
+void Pool::shared_changed(std::shared_ptr<Origin> const& origin,
+                          std::shared_ptr<Http2> const& one) {
+  while (one->room() > 0 && !origin->waiters.empty()) {
+    auto* const next = origin->first_waiter();
+    one->reserve();
+    next->http2 = one;
+    next->changed.notify();
+  }
+  if (!one->over() || std::erase(origin->http2, one) == 0) return;
   --shared_;
   let_look_again(*origin, origin->waiters.size());
   give_room(origin);

@@ -39,14 +39,15 @@ struct PoolWaiter {
   ~PoolWaiter();
   PoolWaiter(PoolWaiter const&) = delete;
   PoolWaiter& operator=(PoolWaiter const&) = delete;
-  bool granted() const { return connection != nullptr || room || again; }
+  bool granted() const { return connection != nullptr || http2 != nullptr || room || again; }
 
   Pool& pool;
   std::shared_ptr<Origin> origin;
   io::Signal changed;
   std::shared_ptr<PooledConnection> connection;
-  bool room = false;   // to open one: already counted
-  bool again = false;  // things have changed: look again
+  std::shared_ptr<Http2> http2;  // has a stream reserved
+  bool room = false;             // to open one: already counted
+  bool again = false;            // things have changed: look again
   bool const joins;
 };
 
@@ -88,8 +89,8 @@ struct Pool {
   void close_all_idle();
   bool has_idle() const { return idle_ > 0 || shared_ > 0; }
   void share(std::shared_ptr<Origin> const& origin, std::shared_ptr<Http2> http2);
-  // Of a shared connection: lets as many look again as it has room for; takes it out when it is over.
-  void shared_changed(std::shared_ptr<Origin> const& origin, Http2& http2);
+  // Gives the streams that a shared connection has room for to those who wait; takes it out when it is over.
+  void shared_changed(std::shared_ptr<Origin> const& origin, std::shared_ptr<Http2> const& http2);
   void let_look_again(Origin& origin, std::size_t count);
 
  private:
@@ -105,7 +106,7 @@ struct Pool {
   std::size_t idle_ = 0, shared_ = 0;
 };
 
-// A counted connection, or the room for one, that goes back whatever happens. Closes unless kept.
+// A counted connection, or the room for one, or a stream reserved on a shared one, that goes back whatever happens. Closes unless kept.
 class Lease {
  public:
   Lease(Pool& pool, std::shared_ptr<Origin> origin) : pool_(pool), origin_(std::move(origin)) {}
@@ -118,6 +119,7 @@ class Lease {
     counted_ = true;
   }
   void hold_room() { counted_ = true; }
+  void hold_stream(std::shared_ptr<Http2> reserved) { http2_ = std::move(reserved); }
   PooledConnection* operator->() const { return connection_.get(); }
   std::shared_ptr<PooledConnection> const& connection() const { return connection_; }
   void keep(SteadyTime now) {
@@ -129,16 +131,15 @@ class Lease {
     counted_ = false;
     return std::move(connection_);
   }
-  void drop() {
-    if (connection_) connection_->stream->close();
-    connection_.reset();
-    if (std::exchange(counted_, false)) pool_.give_room(origin_);
-  }
+  bool has_stream() const { return http2_ != nullptr; }
+  std::shared_ptr<Http2> take_stream();  // to be begun at once
+  void drop();
 
  private:
   Pool& pool_;
   std::shared_ptr<Origin> origin_;
   std::shared_ptr<PooledConnection> connection_;
+  std::shared_ptr<Http2> http2_;
   bool counted_ = false;
 };
 
