@@ -169,7 +169,8 @@ io::Task<Answer> Core::ask(Ask ask) {
   bool http1 = !ask.url->tls() || !pool_.limits.http2;
   for (int untouched = 0;;) {
     Lease lease(pool_, origin);
-    auto http2 = http1 ? nullptr : origin->http2_with_room();
+    bool const shares = !http1 && began >= origin->http2_not_before;
+    auto http2 = shares ? origin->http2_with_room() : nullptr;
     answer.reused = http2 != nullptr;
     if (!http2) {
       if (auto idle = fresh ? nullptr : pool_.take_idle(*origin, began, http1_.scratch())) {
@@ -361,9 +362,9 @@ Core::Step Core::check_addresses(Url const& url,
                                  std::vector<boost::asio::ip::address> const& addresses) const {
   for (auto const& address : addresses) {
     if (auto const refusal = guard_.refusal(io::Endpoint(address, url.port)); !refusal.empty())
-      return Failed{Trouble::refused,
-                    url.is_ip ? refusal + ": not allowed"
-                              : fmt::format("{}: {}: not allowed", url.host, refusal)};
+      return Failed{Trouble::refused, url.is_ip
+                                          ? refusal + ": not allowed"
+                                          : fmt::format("{}: {}: not allowed", url.host, refusal)};
     if (!url.tls() && !guard_.allows_plain(address))
       return Failed{Trouble::refused,
                     fmt::format("http:// to {} is not allowed; use https://", address.to_string())};
