@@ -1,25 +1,31 @@
 #include "http/tls.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 
 #include "base/encoding.h"
 #include "http/tls_identity.h"
+#include "http/tls_reasons.h"
 
 namespace millrace::http {
 namespace {
 
-io::ByteStream& below_of(BIO* bio) { return *static_cast<io::ByteStream*>(BIO_get_data(bio)); }
+// What may come in TLS without that the answer grows.
+constexpr std::uint64_t handshake_bytes = 256 * 1024;
+constexpr std::uint64_t free_bytes = 64 * 1024;  // behind each request
+constexpr std::uint64_t bytes_for_one =
+    64;  // and for each byte of the answer: some send them one by one
+constexpr std::size_t max_ticket_bytes = 8 * 1024;
+
+TlsStream& stream_of(BIO* bio) { return *static_cast<TlsStream*>(BIO_get_data(bio)); }
 
 int bio_read(BIO* bio, char* out, std::size_t size, std::size_t* got) {
   BIO_clear_retry_flags(bio);
-  auto const moved = below_of(bio).try_read(std::as_writable_bytes(std::span(out, size)));
+  auto const moved = stream_of(bio).read_below(std::as_writable_bytes(std::span(out, size)));
   *got = moved.bytes;
   if (moved.state == io::Moved::State::done) return 1;
   if (moved.state == io::Moved::State::again) BIO_set_retry_read(bio);
@@ -29,7 +35,7 @@ int bio_read(BIO* bio, char* out, std::size_t size, std::size_t* got) {
 
 int bio_write(BIO* bio, char const* bytes, std::size_t size, std::size_t* sent) {
   BIO_clear_retry_flags(bio);
-  auto const moved = below_of(bio).try_write(as_bytes(std::string_view(bytes, size)));
+  auto const moved = stream_of(bio).write_below(as_bytes(std::string_view(bytes, size)));
   *sent = moved.bytes;
   if (moved.state == io::Moved::State::done) return 1;
   if (moved.state == io::Moved::State::again) BIO_set_retry_write(bio);
@@ -42,52 +48,6 @@ long bio_control(BIO*, int command, long, void*) { return command == BIO_CTRL_FL
 int bio_begin(BIO* bio) {
   BIO_set_init(bio, 1);
   return 1;
-}
-
-// What a certificate says of itself is a stranger's text.
-std::string printable(std::string_view text, std::size_t limit) {
-  std::string out;
-  for (char const c : text.substr(0, limit)) out += c >= 0x20 && c < 0x7f ? c : '?';
-  if (text.size() > limit) out += "...";
-  return out;
-}
-
-std::string name_text(X509_NAME const* name) {
-  std::unique_ptr<BIO, decltype(&BIO_free)> const memory(BIO_new(BIO_s_mem()), &BIO_free);
-  X509_NAME_print_ex(memory.get(), name, 0, XN_FLAG_RFC2253);
-  char* text = nullptr;
-  auto const size = BIO_get_mem_data(memory.get(), &text);
-  if (size <= 0) return "an authority without a name";
-  return printable({text, static_cast<std::size_t>(size)}, 200);
-}
-
-std::string names_of(X509* certificate) {
-  constexpr int shown = 3;
-  std::string text;
-  std::unique_ptr<GENERAL_NAMES, decltype(&GENERAL_NAMES_free)> const names(
-      static_cast<GENERAL_NAMES*>(
-          X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)),
-      &GENERAL_NAMES_free);
-  int const count = names ? sk_GENERAL_NAME_num(names.get()) : 0;
-  for (int i = 0; i < count && i < shown; ++i) {
-    auto const* const name = sk_GENERAL_NAME_value(names.get(), i);
-    if (i > 0) text += ", ";
-    if (name->type == GEN_DNS) {
-      text += printable({reinterpret_cast<char const*>(ASN1_STRING_get0_data(name->d.dNSName)),
-                         static_cast<std::size_t>(ASN1_STRING_length(name->d.dNSName))},
-                        100);
-    } else if (name->type == GEN_IPADD) {
-      auto const* const data = ASN1_STRING_get0_data(name->d.iPAddress);
-      if (ASN1_STRING_length(name->d.iPAddress) == 4)
-        text += fmt::format("{}.{}.{}.{}", data[0], data[1], data[2], data[3]);
-      else
-        text += "an IPv6 address";
-    } else {
-      text += "something else";
-    }
-  }
-  if (count > shown) text += fmt::format(" and {} more", count - shown);
-  return count == 0 ? name_text(X509_get_subject_name(certificate)) : text;
 }
 
 void common_settings(SSL_CTX* context) {
@@ -114,28 +74,6 @@ unsigned char const* as_unsigned(std::string_view text) {
   return reinterpret_cast<unsigned char const*>(text.data());
 }
 
-std::string reason_of(int error, X509* certificate, std::string const& expected) {
-  switch (error) {
-    case X509_V_ERR_CERT_HAS_EXPIRED:
-      return "certificate expired on " + date_text(X509_get0_notAfter(certificate));
-    case X509_V_ERR_CERT_NOT_YET_VALID:
-      return "certificate is not valid before " + date_text(X509_get0_notBefore(certificate));
-    case X509_V_ERR_HOSTNAME_MISMATCH:
-    case X509_V_ERR_IP_ADDRESS_MISMATCH:
-      return fmt::format("certificate is for {}, not {}", names_of(certificate), expected);
-    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-      return "certificate is signed by itself: " + name_text(X509_get_subject_name(certificate));
-    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-      return "certificate is issued by an unknown authority: " +
-             name_text(X509_get_issuer_name(certificate));
-    default:
-      return fmt::format("certificate is refused: {}", X509_verify_cert_error_string(error));
-  }
-}
-
 }  // namespace
 
 BioMethod make_bio_method() {
@@ -153,7 +91,7 @@ TlsStream::TlsStream(std::unique_ptr<io::ByteStream> below, SSL_CTX* context, Bi
     : method_(std::move(method)), below_(std::move(below)), ssl_(SSL_new(context)) {
   auto* const bio = BIO_new(method_.get());
   check(ssl_ != nullptr && bio != nullptr, "OpenSSL has memory");
-  BIO_set_data(bio, below_.get());
+  BIO_set_data(bio, this);
   SSL_set_bio(ssl_.get(), bio, bio);
   SSL_set_app_data(ssl_.get(), this);
 }
@@ -166,7 +104,11 @@ io::Task<Result<void>> TlsStream::handshake(std::optional<Turns> turns) {
     ERR_clear_error();
     errno = 0;
     int const result = SSL_do_handshake(ssl_.get());
-    if (result == 1) co_return Result<void>();
+    if (result == 1) {
+      shaken_ = true;
+      came_ = 0;
+      co_return Result<void>();
+    }
     int const why = SSL_get_error(ssl_.get(), result);
     if (why == SSL_ERROR_WANT_READ) {
       if (auto ready = co_await below_->readable(); !ready) co_return pass(ready);
@@ -174,23 +116,37 @@ io::Task<Result<void>> TlsStream::handshake(std::optional<Turns> turns) {
       if (auto ready = co_await below_->writable(); !ready) co_return pass(ready);
     } else {
       broken_ = true;
-      co_return std::unexpected(handshake_error(why));
+      explain(why);
+      co_return fail(Fault::unreachable, reason_);
     }
   }
 }
 
-Error TlsStream::handshake_error(int why) {
-  std::string text;
-  if (!reason_.empty())
-    text = reason_;
-  else if (ERR_peek_error() != 0)
-    text = "TLS handshake: " + library_error();
-  else if (why == SSL_ERROR_SYSCALL && errno != 0)
-    text = fmt::format("TLS handshake: {}", std::generic_category().message(errno));
-  else
-    text = "TLS handshake: the peer closed the connection";
+void TlsStream::explain(int why) {
+  if (reason_.empty() && ERR_peek_error() != 0)
+    reason_ = tls_trouble(ERR_peek_error(), {.shaken = shaken_,
+                                             .asked = asked_for_certificate_,
+                                             .had_one = SSL_get_certificate(ssl_.get()) != nullptr,
+                                             .server = expected_name_});
+  else if (reason_.empty() && why == SSL_ERROR_SYSCALL && errno != 0)
+    reason_ = fmt::format("TLS handshake: {}", std::generic_category().message(errno));
+  else if (reason_.empty())
+    reason_ = "TLS handshake: the server closed the connection";
   ERR_clear_error();
-  return Error{Fault::unreachable, std::move(text)};
+}
+
+// Whatever OpenSSL takes for its own messages costs us time within one call, and an endpoint may send them without end.
+io::Moved TlsStream::read_below(std::span<std::byte> out) {
+  auto const moved = below_->try_read(out);
+  if (moved.state != io::Moved::State::done) return moved;
+  came_ += moved.bytes;
+  if (came_ <= (shaken_ ? free_bytes + bytes_for_one * used_ : handshake_bytes)) return moved;
+  reason_ = "the server sends TLS messages without end";
+  return {io::Moved::State::failed, 0, EPROTO};
+}
+
+io::Moved TlsStream::write_below(std::span<std::byte const> bytes) {
+  return below_->try_write(bytes);
 }
 
 bool TlsStream::resumed() const { return SSL_session_reused(ssl_.get()) == 1; }
@@ -206,15 +162,7 @@ bool TlsStream::http2() const {
 std::shared_ptr<CertificateFacts const> TlsStream::certificate() const {
   auto* const leaf = SSL_get0_peer_certificate(ssl_.get());
   if (leaf == nullptr) return nullptr;
-  auto facts = std::make_shared<CertificateFacts>();
-  facts->subject = names_of(leaf);
-  facts->issuer = name_text(X509_get_issuer_name(leaf));
-  facts->valid_to = date_text(X509_get0_notAfter(leaf));
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
-  unsigned size = 0;
-  if (X509_digest(leaf, EVP_sha256(), digest.data(), &size) == 1)
-    for (unsigned i = 0; i < size; ++i) facts->sha256 += fmt::format("{:02x}", digest[i]);
-  return facts;
+  return std::make_shared<CertificateFacts const>(facts_of(leaf));
 }
 
 // `usual`: what this direction normally waits for.
@@ -225,9 +173,11 @@ io::Moved TlsStream::stopped(int result, int usual, bool& other_way) {
     return {io::Moved::State::again};
   }
   int const code = errno != 0 ? errno : EPROTO;
+  if (why == SSL_ERROR_SSL) explain(why);
   ERR_clear_error();
   if (why == SSL_ERROR_ZERO_RETURN) return {io::Moved::State::ended};
-  broken_ = true;
+  // A server that sent an alert and closed lets a write fail before the alert is read.
+  (usual == SSL_ERROR_WANT_WRITE && why == SSL_ERROR_SYSCALL ? mute_ : broken_) = true;
   return {io::Moved::State::failed, 0, code};
 }
 
@@ -237,17 +187,23 @@ io::Moved TlsStream::try_read(std::span<std::byte> out) {
   errno = 0;
   std::size_t bytes = 0;
   int const result = SSL_read_ex(ssl_.get(), out.data(), out.size(), &bytes);
-  if (result == 1) return {io::Moved::State::done, bytes};
+  if (result == 1) {
+    used_ += bytes;
+    return {io::Moved::State::done, bytes};
+  }
   return stopped(result, SSL_ERROR_WANT_READ, read_waits_for_write_);
 }
 
 io::Moved TlsStream::try_write(std::span<std::byte const> bytes) {
-  if (broken_ || closed_) return {io::Moved::State::failed, 0, EPIPE};
+  if (broken_ || mute_ || closed_) return {io::Moved::State::failed, 0, EPIPE};
   ERR_clear_error();
   errno = 0;
   std::size_t sent = 0;
   int const result = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &sent);
-  if (result == 1) return {io::Moved::State::done, sent};
+  if (result == 1) {
+    came_ = used_ = 0;
+    return {io::Moved::State::done, sent};
+  }
   auto const moved = stopped(result, SSL_ERROR_WANT_WRITE, write_waits_for_read_);
   return moved.state == io::Moved::State::ended ? io::Moved{io::Moved::State::failed, 0, EPIPE}
                                                 : moved;
@@ -261,7 +217,7 @@ io::Task<Result<void>> TlsStream::writable() {
 }
 
 void TlsStream::say_goodbye() {
-  if (broken_ || closed_ || SSL_is_init_finished(ssl_.get()) == 0) return;
+  if (broken_ || mute_ || closed_ || SSL_is_init_finished(ssl_.get()) == 0) return;
   ERR_clear_error();
   SSL_shutdown(ssl_.get());
   ERR_clear_error();
@@ -329,6 +285,7 @@ Result<std::shared_ptr<TlsClient const>> make_tls_client(TlsSettings const& sett
   SSL_CTX_set_verify_depth(context.get(), 10);
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(context.get(), TlsClient::new_session);
+  SSL_CTX_set_cert_cb(context.get(), TlsClient::asked_for_certificate, nullptr);
   return std::shared_ptr<TlsClient const>(new TlsClient(std::move(context)));
 }
 
@@ -361,15 +318,22 @@ int TlsClient::verified(int good, X509_STORE_CTX* store) {
   auto* const stream = static_cast<TlsStream*>(SSL_get_app_data(ssl));
   auto* const certificate = X509_STORE_CTX_get_current_cert(store);
   int const error = X509_STORE_CTX_get_error(store);
-  stream->reason_ = certificate != nullptr ? reason_of(error, certificate, stream->expected_name_)
-                                           : fmt::format("certificate is refused: {}",
-                                                         X509_verify_cert_error_string(error));
+  stream->reason_ = certificate_trouble(error, certificate, stream->expected_name_);
   return 0;
+}
+
+int TlsClient::asked_for_certificate(SSL* ssl, void*) {
+  static_cast<TlsStream*>(SSL_get_app_data(ssl))->asked_for_certificate_ = true;
+  return 1;
 }
 
 int TlsClient::new_session(SSL* ssl, SSL_SESSION* session) {
   auto* const stream = static_cast<TlsStream*>(SSL_get_app_data(ssl));
-  if (stream->session_ == nullptr) return 0;
+  unsigned char const* ticket = nullptr;
+  std::size_t ticket_bytes = 0;
+  SSL_SESSION_get0_ticket(session, &ticket, &ticket_bytes);
+  // It is held for as long as the origin is known, and sent whole with each new connection.
+  if (stream->session_ == nullptr || ticket_bytes > max_ticket_bytes) return 0;
   stream->session_->reset(session);
   return 1;
 }

@@ -56,6 +56,8 @@ class TlsStream final : public io::ByteStream {
   std::string version() const;                                  // "TLSv1.3"
   bool http2() const;                                           // chosen by ALPN
   std::shared_ptr<CertificateFacts const> certificate() const;  // of the peer; null: it showed none
+  // Why TLS itself broke, in a sentence; empty: it did not. A server that wants a client certificate may say so behind the handshake.
+  std::string const& trouble() const { return reason_; }
 
   io::Moved try_read(std::span<std::byte> out) override;
   io::Moved try_write(std::span<std::byte const> bytes) override;
@@ -66,19 +68,25 @@ class TlsStream final : public io::ByteStream {
   int descriptor() const override { return below_->descriptor(); }
   io::Endpoint peer() const override { return below_->peer(); }
 
+  // For OpenSSL.
+  io::Moved read_below(std::span<std::byte> out);
+  io::Moved write_below(std::span<std::byte const> bytes);
+
  private:
   friend class TlsClient;
   io::Moved stopped(int result, int usual, bool& other_way);
-  Error handshake_error(int why);
+  void explain(int why);
 
   BioMethod method_;
   std::unique_ptr<io::ByteStream> below_;
   std::unique_ptr<SSL, SslFree> ssl_;
-  std::string reason_;  // why the peer's certificate was refused
+  std::string reason_;
   std::string expected_name_;
   SslSession* session_ = nullptr;  // where the newest session goes
-  bool read_waits_for_write_ = false, write_waits_for_read_ = false, broken_ = false,
-       closed_ = false;
+  std::uint64_t came_ = 0,
+                used_ = 0;  // since the last request: bytes from below, and those of the answer
+  bool read_waits_for_write_ = false, write_waits_for_read_ = false, broken_ = false, mute_ = false,
+       closed_ = false, shaken_ = false, asked_for_certificate_ = false;
 };
 
 std::unique_ptr<TlsStream> tls_accepting(std::unique_ptr<io::ByteStream> below,
@@ -98,6 +106,7 @@ class TlsClient {
       : context_(std::move(context)), method_(make_bio_method()) {}
   static int verified(int good, X509_STORE_CTX* store);
   static int new_session(SSL* ssl, SSL_SESSION* session);
+  static int asked_for_certificate(SSL* ssl, void* unused);
   SslContext context_;
   BioMethod method_;
 };

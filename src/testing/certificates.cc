@@ -107,14 +107,31 @@ CertificateAuthority::CertificateAuthority(std::string common_name)
 CertificateAuthority::~CertificateAuthority() = default;
 
 Certificate CertificateAuthority::leaf(LeafRequest const& request) const {
+  auto const sign = [](X509* certificate, X509* issuer, EVP_PKEY* key, EVP_MD const* digest) {
+    X509_set_issuer_name(certificate, X509_get_subject_name(issuer));
+    check(X509_sign(certificate, key, digest) > 0, "a certificate can be signed");
+  };
+  std::string links;
+  std::vector<std::pair<Key, Cert>> between;
+  for (int i = 0; i < request.below; ++i) {
+    auto key = make_key();
+    auto link = make_certificate(key.get(), "Link " + std::to_string(i + 1),
+                                 std::chrono::hours(-48), std::chrono::hours(48));
+    extend(link.get(), NID_basic_constraints, "critical,CA:TRUE");
+    extend(link.get(), NID_key_usage, "critical,keyCertSign,cRLSign");
+    sign(link.get(), between.empty() ? parts_->certificate.get() : between.back().second.get(),
+         between.empty() ? parts_->key.get() : between.back().first.get(), EVP_sha256());
+    links = pem_of(link.get()) + links;
+    between.emplace_back(std::move(key), std::move(link));
+  }
   auto const key = make_key();
   auto const certificate =
       make_certificate(key.get(), common_name_of(request), request.valid_from, request.valid_to);
-  X509_set_issuer_name(certificate.get(), X509_get_subject_name(parts_->certificate.get()));
   add_names(certificate.get(), request);
-  check(X509_sign(certificate.get(), parts_->key.get(), EVP_sha256()) > 0,
-        "a certificate can be signed");
-  return {pem_of(certificate.get()), pem_of(key.get())};
+  sign(certificate.get(), between.empty() ? parts_->certificate.get() : between.back().second.get(),
+       between.empty() ? parts_->key.get() : between.back().first.get(),
+       EVP_get_digestbyname(request.digest.c_str()));
+  return {pem_of(certificate.get()) + links, pem_of(key.get())};
 }
 
 Certificate self_signed(LeafRequest const& request) {

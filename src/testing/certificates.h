@@ -17,6 +17,8 @@ struct LeafRequest {
   std::vector<std::string> addresses{};  // IP addresses
   std::chrono::hours valid_from{-24};    // from now
   std::chrono::hours valid_to{24};
+  std::string digest{"SHA256"};  // that its signature is of
+  int below = 0;                 // so many authorities between it and the one that is asked; shown with it
 };
 
 class CertificateAuthority {
