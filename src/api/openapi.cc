@@ -302,6 +302,9 @@ paths:
                       properties:
                         index: {type: integer, description: "From 0, in the order of the body"}
                         error: {type: string}
+        "508":
+          description: One of this node's own data streams has sent it (header Millrace-Stream-Id)
+          content: {application/problem+json: {schema: {$ref: "#/components/schemas/Problem"}}}
         default: {$ref: "#/components/responses/Problem"}
   /api/v1/events/{id}:
     parameters:

@@ -169,6 +169,8 @@ io::Task<http::ServerResponse> Events::handle(http::ServerRequest request) {
   }
   auto const who = authenticate(request);
   if (!who) co_return who.error();
+  if (auto const loop = loop_refusal(parts_, request, rejected_); !loop.empty())
+    co_return problem(508, "Loop Detected", loop);
   auto const form = form_of(request.header("Content-Type"));
   if (!form)
     co_return problem(415, "Unsupported Media Type",

@@ -1,6 +1,7 @@
 // What producers call. Both speak to one Intake, which checks events at the border and stores them.
 //   Threads  handle() runs on any loop.
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,6 +23,7 @@ struct IngestSettings {
 
 struct RejectCounts {  // millrace_events_rejected_total{reason}
   Counter invalid, too_large, no_account, denied, busy;
+  Counter loop;  // requests that our own deliveries made
 };
 
 struct IngestParts {  // all outlive the handlers
@@ -29,6 +31,8 @@ struct IngestParts {  // all outlive the handlers
   model::Credentials const& credentials;
   io::Clock& clock;
   Log& log;
+  // Whether a data stream is one of this node's: what such a one delivers to us is refused. Any thread.
+  std::function<bool(StreamId)> is_our_stream = {};
 };
 
 class Ingest {
@@ -38,6 +42,7 @@ class Ingest {
   // POST / with X-Amz-Target: Kinesis_20131202.*; every other request to / that carries that header or an AWS signature.
   virtual io::Task<http::ServerResponse> kinesis(http::ServerRequest request) = 0;
   // POST /api/v1/events
+  // Both: 508 for what one of our own data streams sends us (header Millrace-Stream-Id): it would go round for ever.
   virtual io::Task<http::ServerResponse> events(http::ServerRequest request) = 0;
   virtual RejectCounts const& rejected() const = 0;
 };

@@ -60,6 +60,20 @@ void count(RejectCounts& counts, Refusal why, std::uint64_t events) {
   }
 }
 
+std::string loop_refusal(IngestParts const& parts, http::ServerRequest const& request,
+                         RejectCounts& counts) {
+  auto const header = request.header("Millrace-Stream-Id");
+  auto const stream = header ? StreamId::parse(*header) : std::nullopt;
+  if (!stream || !parts.is_our_stream || !parts.is_our_stream(*stream)) return {};
+  counts.loop.add();
+  parts.log.warning("a data stream delivers to this node itself: refused",
+                    {{"stream", stream->text()}});
+  return fmt::format(
+      "This event comes from data stream {} of this node itself, and would go round for ever. Give "
+      "that stream another address.",
+      stream->text());
+}
+
 io::Task<Result<store::Appended>> append_held(IngestParts const& parts, model::EventBlock block,
                                               std::function<model::EventBlock()> rebuild,
                                               std::optional<store::RepeatKey> repeat,

@@ -46,6 +46,10 @@ class Sorter {
 
 void count(RejectCounts& counts, Refusal why, std::uint64_t events = 1);
 
+// Why a request that one of our own data streams has made is refused; empty: it is none. It is counted and told to the log.
+std::string loop_refusal(IngestParts const& parts, http::ServerRequest const& request,
+                         RejectCounts& counts);
+
 // Appends. While the store is busy it is asked again, at growing intervals, for `hold` at most; then the answer is its busy.
 // `rebuild` makes the same block again; it is called once, and only after a first busy: the store keeps no block that it refuses,
 // and copying each one beforehand would cost every request what few need.

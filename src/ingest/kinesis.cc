@@ -401,6 +401,8 @@ io::Task<http::ServerResponse> Kinesis::handle(http::ServerRequest request) {
   if (!action) co_return aws_answer(AwsError{400, "UnknownOperationException", ""}, request_id);
   auto caller = authenticate(request);
   if (!caller) co_return aws_answer(caller.error(), request_id);
+  if (auto loop = loop_refusal(parts_, request, rejected_); !loop.empty())
+    co_return aws_answer(AwsError{508, "LoopDetectedException", std::move(loop)}, request_id);
   if (*action == Action::put_records || *action == Action::put_record)
     co_return co_await put(std::move(request), std::move(*caller), *action, std::move(request_id));
   co_return describe(request.body, *action, *caller, request_id);

@@ -72,6 +72,7 @@ MetricFamily rejected(ingest::RejectCounts const& counts) {
   add_counter(made, {{"reason", "invalid"}}, counts.invalid.value());
   add_counter(made, {{"reason", "too_large"}}, counts.too_large.value());
   add_counter(made, {{"reason", "no_account"}}, counts.no_account.value());
+  add_counter(made, {{"reason", "loop"}}, counts.loop.value());
   add_counter(made, {{"reason", "denied"}}, counts.denied.value());
   add_counter(made, {{"reason", "busy"}}, counts.busy.value());
   return made;

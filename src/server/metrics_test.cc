@@ -100,7 +100,7 @@ TEST_F(MetricsTest, has_every_name_that_dashboards_rely_on) {
   EXPECT_THAT(
       text,
       HasSubstr("millrace_events_accepted_total{account=\"a\",event_type=\"grade_change\"} 2\n"));
-  for (auto const* const reason : {"too_large", "no_account", "denied", "busy"})
+  for (auto const* const reason : {"too_large", "no_account", "denied", "busy", "loop"})
     EXPECT_THAT(text, HasSubstr(fmt::format("millrace_events_rejected_total{{reason=\"{}\"}} 0\n",
                                             reason)));
   EXPECT_THAT(text, HasSubstr("millrace_events_rejected_total{reason=\"invalid\"} 5\n"));

@@ -143,7 +143,11 @@ io::Task<Result<void>> Node::open_delivery() {
 
 void Node::open_doors() {
   ingest_ = ingest::Ingest::make(
-      {.store = *store_, .credentials = *registry_, .clock = parts_.clock, .log = parts_.log},
+      {.store = *store_,
+       .credentials = *registry_,
+       .clock = parts_.clock,
+       .log = parts_.log,
+       .is_our_stream = [this](StreamId id) { return registry_->stream(id) != nullptr; }},
       settings_.ingest);
   metrics_ = std::make_unique<Metrics>(
       MetricsParts{.store = *store_,
