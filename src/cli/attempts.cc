@@ -23,7 +23,7 @@ struct Attempts {
   Reach reach;
   std::string stream, outcome, event_type, since;
   std::size_t limit = 50;
-  bool follow = false;
+  bool follow = false, details = false;
 };
 
 // A time, or a span before now ("10min").
@@ -51,6 +51,16 @@ std::string query_of(Attempts const& args, std::string const& since) {
   return query;
 }
 
+// "new TLSv1.3 HTTP/2", "kept HTTP/1.1"; empty: it did not come so far.
+std::string connection_of(boost::json::object const& attempt) {
+  auto const http = shown(attempt, "http_version");
+  if (http.empty()) return "";
+  auto text = std::string(shown(attempt, "reused") == "true" ? "kept" : "new");
+  if (shown(attempt, "resent") == "true") text += " resent";
+  if (auto const tls = shown(attempt, "tls_version"); !tls.empty()) text += " " + tls;
+  return text + " HTTP/" + http;
+}
+
 std::vector<std::string> cells_of(boost::json::object const& attempt) {
   auto verdict = shown(attempt, "outcome");
   if (auto const failure = shown(attempt, "class"); !failure.empty())
@@ -60,13 +70,20 @@ std::vector<std::string> cells_of(boost::json::object const& attempt) {
   return {shown(attempt, "at"),         shown(attempt, "event_id"),
           shown(attempt, "event_type"), run,
           shown(attempt, "attempt"),    verdict,
-          shown(attempt, "status"),     shown(attempt, "duration_ms")};
+          shown(attempt, "status"),     shown(attempt, "duration_ms"),
+          shown(attempt, "address"),    connection_of(attempt)};
 }
 
 // What tells one attempt from another.
 std::string mark_of(boost::json::object const& attempt) {
   return fmt::format("{} {} {} {}", shown(attempt, "event_id"), shown(attempt, "at"),
                      shown(attempt, "attempt"), shown(attempt, "run"));
+}
+
+// All that is known of one; a line without text stands behind it.
+void print_details(boost::json::object const& attempt) {
+  print_fields(attempt);
+  fmt::print("\n");
 }
 
 class Follower {
@@ -102,6 +119,8 @@ class Follower {
   void print(boost::json::object const& attempt) const {
     if (args_.reach.json)
       print_json(attempt);
+    else if (args_.details)
+      print_details(attempt);
     else
       fmt::print("{}\n", fmt::join(cells_of(attempt), "  "));
   }
@@ -130,7 +149,13 @@ Exit run(Attempts const& args) {
   if (!items) return give_up(items.error());
   if (args.reach.json)
     return print_json(boost::json::object{{"items", *items}, {"next", nullptr}}), Exit::done;
-  Table table({"AT", "EVENT", "TYPE", "RUN", "TRY", "OUTCOME", "STATUS", "MS"});
+  if (args.details && !items->empty()) {
+    for (auto const& item : *items)
+      if (item.is_object()) print_details(item.get_object());
+    return Exit::done;
+  }
+  Table table(
+      {"AT", "EVENT", "TYPE", "RUN", "TRY", "OUTCOME", "STATUS", "MS", "ADDRESS", "CONNECTION"});
   for (auto const& item : *items)
     if (item.is_object()) table.row(cells_of(item.get_object()));
   if (table.empty())
@@ -149,6 +174,7 @@ Command attempts_command() {
       .group = Group::look,
       .examples =
           "  millrace attempts STREAM_ID --outcome failed --since 1h\n"
+          "  millrace attempts STREAM_ID --limit 1 --details\n"
           "  millrace attempts STREAM_ID --follow",
       .add = [](CLI::App& app) -> std::function<Exit()> {
         auto const args = std::make_shared<Attempts>();
@@ -162,6 +188,8 @@ Command attempts_command() {
         app.add_option("--limit", args->limit, "How many at most [50]")
             ->check(CLI::Range(1, 100'000))
             ->type_name("N");
+        app.add_flag("--details,-d", args->details,
+                     "All that is known of each: phases, connection, certificate, answer");
         app.add_flag("--follow,-f", args->follow, "Go on showing new ones as they come");
         add_reach(app, args->reach);
         return [args] { return run(*args); };

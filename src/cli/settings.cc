@@ -249,6 +249,13 @@ std::vector<Row> rows_of(Settings& into) {
       "these only");
   row("delivery", "extra_ca", "", take_text(node.tls.extra_ca_file),
       "PEM file of certificate authorities to trust beside the system's");
+  row("delivery", "connections", "4096", take_count(node.client.connections, 1, 1'000'000),
+      "connections to receivers, of each loop at most");
+  row("delivery", "connections_per_origin", "256",
+      take_count(node.client.connections_per_origin, 1, 4096),
+      "connections to one receiver (scheme, host and port), of each loop at most");
+  row("delivery", "http2", "true", take_switch(node.client.http2),
+      "speak HTTP/2 with receivers that can, when much is under way to them");
   row("delivery", "checkpoint", "100ms",
       take_span(node.delivery.checkpoint, milliseconds(10), seconds(10)),
       "how often progress is stored; what was sent since is sent again after a crash");

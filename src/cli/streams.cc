@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <boost/json/serialize.hpp>
+#include <charconv>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 #include "cli/client.h"
 #include "cli/commands.h"
 #include "cli/table.h"
+#include "io/files.h"
 
 namespace millrace::cli {
 namespace {
@@ -19,6 +21,7 @@ constexpr std::string_view streams_path = "/api/v1/data_streams";
 
 struct StreamFlags {  // of `add` and `edit`
   std::optional<std::string> name, url, account, format, signed_body, contact_email, breaker;
+  std::optional<std::string> ca_certificates, client_certificate, client_key, rate_limit;
   std::optional<bool> sign;
   std::vector<std::string> event_types, headers;
 
@@ -57,6 +60,52 @@ struct StreamFlags {  // of `add` and `edit`
     app.add_option("--breaker", breaker,
                    "on (default): wait while the endpoint is down; off: four tries for each event")
         ->check(CLI::IsMember({"on", "off"}));
+    app.add_option("--rate-limit", rate_limit,
+                   "Tries a second at most, 0.1 to 100000; none: no limit (default)")
+        ->type_name("N");
+    app.add_option(
+           "--ca-certificates", ca_certificates,
+           "PEM file of authorities to trust for this stream, beside the system's; '': none")
+        ->type_name("FILE");
+    app.add_option("--client-certificate", client_certificate,
+                   "PEM file, leaf first, for a receiver that asks who we are; '': none")
+        ->type_name("FILE");
+    app.add_option("--client-key", client_key,
+                   "PEM file with its key, without a pass phrase; kept secret; '': none")
+        ->type_name("FILE");
+  }
+
+  Result<void> put_tls(boost::json::object& delivery) const {
+    io::DiskFiles files;
+    boost::json::object tls;
+    for (auto const& [key, file] : {std::pair("ca_certificates", &ca_certificates),
+                                    std::pair("client_certificate", &client_certificate),
+                                    std::pair("client_key", &client_key)}) {
+      if (!*file) continue;
+      if ((*file)->empty()) {
+        tls[key] = nullptr;
+        continue;
+      }
+      auto text = files.read_all(**file, 1 << 20);
+      if (!text) return pass(text);
+      tls[key] = std::move(*text);
+    }
+    if (!tls.empty()) delivery["tls"] = std::move(tls);
+    return {};
+  }
+
+  Result<void> put_rate(boost::json::object& object) const {
+    if (!rate_limit) return {};
+    double number = 0;
+    auto const* const end = rate_limit->data() + rate_limit->size();
+    auto const [at, error] = std::from_chars(rate_limit->data(), end, number);
+    if (*rate_limit == "none")
+      object["rate_limit"] = nullptr;
+    else if (error == std::errc() && at == end)
+      object["rate_limit"] = number;
+    else
+      return fail(Fault::invalid, "--rate-limit: is neither a number nor none");
+    return {};
   }
 
   Result<boost::json::object> body(bool fresh) const {
@@ -78,6 +127,8 @@ struct StreamFlags {  // of `add` and `edit`
     put(delivery, "url", url);
     put(delivery, "signed_body", signed_body);
     if (sign) delivery["sign_payload"] = *sign;
+    if (auto const done = put_tls(delivery); !done) return pass(done);
+    if (auto const done = put_rate(object); !done) return pass(done);
     if (!delivery.empty()) object["delivery"] = std::move(delivery);
     for (auto const& header : headers) {
       auto const colon = header.find(':');
@@ -107,11 +158,26 @@ std::string path_of(std::string const& id, std::string_view action = "") {
   return fmt::format("{}/{}{}{}", streams_path, percent(id), action.empty() ? "" : "/", action);
 }
 
-void print_stream(boost::json::object const& stream, bool as_json) {
-  if (as_json)
-    print_json(stream);
-  else
-    print_fields(stream);
+// A certificate is no text for people: how many there are is.
+void abridge_certificates(boost::json::object& stream) {
+  auto* const delivery = stream.if_contains("delivery");
+  auto* const tls = delivery != nullptr && delivery->is_object()
+                        ? delivery->get_object().if_contains("tls")
+                        : nullptr;
+  if (tls == nullptr || !tls->is_object()) return;
+  for (auto& member : tls->get_object()) {
+    if (!member.value().is_string()) continue;
+    std::string_view const text = member.value().get_string();
+    std::size_t count = 0;
+    for (auto at = text.find("BEGIN"); at != text.npos; at = text.find("BEGIN", at + 1)) ++count;
+    member.value() = fmt::format("{} in PEM", count);
+  }
+}
+
+void print_stream(boost::json::object stream, bool as_json) {
+  if (as_json) return print_json(stream);
+  abridge_certificates(stream);
+  print_fields(stream);
 }
 
 Exit list(Streams& args) {
@@ -146,8 +212,8 @@ Exit show(Streams& args) {
   if (!server) return give_up(server.error());
   auto const stream = server->object("GET", path_of(args.id));
   if (!stream) return give_up(stream.error());
-  if (args.reach.json) return print_json(*stream), Exit::done;
-  print_fields(*stream);
+  print_stream(*stream, args.reach.json);
+  if (args.reach.json) return Exit::done;
   // How it does, where the server tells it.
   if (auto const health = server->object("GET", path_of(args.id, "health"))) {
     fmt::print("health:\n");
@@ -251,6 +317,8 @@ Command streams_command() {
           "      --contact-email admin@example.edu\n"
           "  millrace streams list\n"
           "  millrace streams edit ID --event-type '*'\n"
+          "  millrace streams edit ID --client-certificate cert.pem --client-key key.pem\n"
+          "  millrace streams edit ID --rate-limit 50\n"
           "  millrace streams activate ID --from 2026-11-21T06:00:00Z",
       .add = [](CLI::App& app) -> std::function<Exit()> {
         auto const args = std::make_shared<Streams>();
