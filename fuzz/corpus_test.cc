@@ -50,7 +50,8 @@ INSTANTIATE_TEST_SUITE_P(Fuzz, Corpus,
                                          Target{"sigv4", sigv4}, Target{"data_stream", data_stream},
                                          Target{"caliper", caliper},
                                          Target{"caliper_check", caliper_check},
-                                         Target{"http1_answer", http1_answer}),
+                                         Target{"http1_answer", http1_answer},
+                                         Target{"http2_frames", http2_frames}),
                          [](auto const& one) { return one.param.name; });
 
 }  // namespace
