@@ -198,7 +198,9 @@ io::Task<Answer> Core::ask(Ask ask) {
     auto const exchanged = http2 ? co_await http2->exchange(ask, watch, answer)
                                  : co_await http1_.exchange(ask, lease.connection(), watch, answer);
     if (answer.trouble == Trouble::broken) blame_tls(connection, answer);
-    if (answer.status != 0) origin->last_answer = clock_.now();
+    auto const answered_at =
+        sent_at + std::chrono::duration_cast<SteadyTime::duration>(answer.answer);
+    if (answer.status != 0) origin->last_answer = answered_at;
     if (exchanged == Exchanged::silent && !answer.resent) {
       answer = resending(answer);
       fresh = http1 = true;
@@ -210,8 +212,7 @@ io::Task<Answer> Core::ask(Ask ask) {
       if (http1) origin->http2_not_before = clock_.now() + without_http2_after_trouble;
       continue;
     }
-    if (exchanged == Exchanged::reusable)
-      lease.keep(sent_at + std::chrono::duration_cast<SteadyTime::duration>(answer.answer));
+    if (exchanged == Exchanged::reusable) lease.keep(answered_at);
     co_return answer;
   }
 }

@@ -19,6 +19,7 @@ constexpr std::size_t max_useless_frames = 1000;
 constexpr std::size_t free_bytes = 1 << 20, free_bytes_a_stream = 256 * 1024;
 // RFC 9113 section 6.5.2 recommends that a peer takes as many.
 constexpr std::size_t room_before_settings = 100;
+constexpr std::size_t unique_bytes = 32;  // of a header's value; an id, say
 constexpr std::size_t given_at_once = 32 * 1024;
 constexpr std::int32_t connection_window = 4 << 20;
 constexpr std::uint32_t last_stream = 1U << 30;  // far below where the numbers end
@@ -249,7 +250,7 @@ bool Http2Engine::begin(Http2Stream& stream) {
     fields_.push_back({reinterpret_cast<std::uint8_t*>(at), reinterpret_cast<std::uint8_t*>(to),
                        name.size(), value.size(), flags});
   };
-  auto const add_lines = [&](std::string_view lines, std::uint8_t flags) {
+  auto const add_lines = [&](std::string_view lines, bool fresh) {
     while (!lines.empty()) {
       auto const end = lines.find("\r\n");
       auto const line = lines.substr(0, end);
@@ -259,7 +260,10 @@ bool Http2Engine::begin(Http2Stream& stream) {
       auto value = line.substr(colon + 1);
       while (value.starts_with(' ')) value.remove_prefix(1);
       while (value.ends_with(' ')) value.remove_suffix(1);
-      add(line.substr(0, colon), value, flags);
+      // A long value that is not the caller's usual one comes once: it would only push others out of the table. Its name is let in
+      // with the first.
+      bool const once = fresh && value.size() >= unique_bytes && served_ > 0;
+      add(line.substr(0, colon), value, once ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE);
     }
   };
   auto const authority = url.host_header();
@@ -267,8 +271,8 @@ bool Http2Engine::begin(Http2Stream& stream) {
   add(":scheme", url.scheme, NGHTTP2_NV_FLAG_NONE);
   add(":authority", authority, NGHTTP2_NV_FLAG_NONE);
   add(":path", url.target, NGHTTP2_NV_FLAG_NONE);
-  add_lines(ask.head, NGHTTP2_NV_FLAG_NONE);
-  add_lines(ask.fresh, NGHTTP2_NV_FLAG_NO_INDEX);
+  add_lines(ask.head, false);
+  add_lines(ask.fresh, true);
   char digits[24];
   std::string_view const length(
       digits, static_cast<std::size_t>(
