@@ -60,14 +60,12 @@ std::string words_of(int status) {
       return "the name has no address";
     case ARES_EBADRESP:
       return "the name server's answer is malformed";
-    case ARES_ESERVFAIL:
-      return "the name server failed (SERVFAIL)";
-    case ARES_EREFUSED:
-      return "the name server refused the question";
     case ARES_ETIMEOUT:
       return "no name server answered in time";
-    case ARES_ECONNREFUSED:
-      return "no name server can be reached";
+    case ARES_ESERVFAIL:
+    case ARES_EREFUSED:
+    case ARES_ECONNREFUSED:  // also when each server that was asked gave one of the above
+      return "no name server can answer: each fails, refuses, or is not reached";
     default:
       return ares_strerror(status);
   }
@@ -154,7 +152,8 @@ std::shared_ptr<Lookup> Resolver::look_up(std::string const& host) {
   ares_addrinfo_hints hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = ARES_AI_NOSORT;  // sorting makes a socket for each address, and loses the server's order
+  hints.ai_flags =
+      ARES_AI_NOSORT;  // sorting makes a socket for each address, and loses the server's order
   ares_getaddrinfo(
       channel_, host.c_str(), nullptr, &hints,
       [](void* arg, int status, int, ares_addrinfo* found) {
