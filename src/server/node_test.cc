@@ -143,6 +143,25 @@ TEST_F(NodeTest, keeps_keys_token_and_events_over_a_restart) {
   EXPECT_EQ(ask("GET", "/api/v1/data_streams", head).status, 200);
 }
 
+TEST_F(NodeTest, refuses_what_its_own_stream_delivers_to_it) {
+  ASSERT_TRUE(start());
+  auto const head = bearer() + "Content-Type: application/json\r\n";
+  auto const made = ask(
+      "POST", "/api/v1/data_streams", head,
+      R"({"name":"n","account":"school","event_types":["*"],"delivery":{"method":"https","url":"https://e.example/"},"contact_email":"a@b.c"})");
+  ASSERT_EQ(made.status, 201) << made.body;
+  auto const id = made.body.substr(made.body.find("\"id\":\"") + 6, 36);
+  auto const event =
+      R"({"metadata":{"event_name":"course_created","root_account_uuid":"school"},"body":{}})";
+
+  auto const looped =
+      ask("POST", "/api/v1/events", head + "Millrace-Stream-Id: " + id + "\r\n", event);
+
+  EXPECT_EQ(looped.status, 508) << looped.body;
+  EXPECT_THAT(looped.body, HasSubstr(id));
+  EXPECT_EQ(ask("POST", "/api/v1/events", head, event).status, 200);
+}
+
 TEST_F(NodeTest, refuses_to_start_without_the_master_key) {
   ASSERT_TRUE(start());
   stop();
