@@ -2,6 +2,7 @@
 #include <functional>
 #include <ostream>
 
+#include "http/allocations_fixture.h"
 #include "http/http2_fixture.h"
 
 namespace millrace::http {
@@ -13,6 +14,8 @@ using ::testing::HasSubstr;
 using testing::Http2Host;
 using testing::Http2Peer;
 using testing::Http2Request;
+
+constexpr std::uint64_t mebibyte = 1 << 20;
 
 enum class Later : std::uint8_t {
   same,   // the connection carries the next ask
@@ -43,7 +46,10 @@ TEST_P(Http2HostileTest, hurts_its_own_ask_alone) {
   auto const& hostile = GetParam();
   host.on_head = [&](Http2Peer& peer, Http2Request& request) { hostile.script(peer, request.id); };
 
+  auto const held = bytes_allocated();
+  forget_most_bytes();
   auto const [answer, took] = finished_ask();
+  auto const most = most_bytes_allocated() - held;
 
   EXPECT_EQ(answer.trouble, hostile.trouble) << answer.reason;
   EXPECT_EQ(answer.status, hostile.status);
@@ -57,6 +63,9 @@ TEST_P(Http2HostileTest, hurts_its_own_ask_alone) {
   EXPECT_LE(headers, 16U * 1024);
   EXPECT_GE(took, hostile.took);
   EXPECT_LE(took, hostile.took + 100ms);
+  // The connection, the host's side of it, and what the network holds.
+  EXPECT_LE(most, mebibyte);
+
   ASSERT_EQ(host.peers.size(), 1U);
   EXPECT_LE(host.peers[0]->written(), hostile.bytes + (hostile.bytes > 4096 ? in_pipes : 0));
 
@@ -102,8 +111,6 @@ std::string times(std::size_t count, std::string_view text) {
 auto answers(std::string const& block) {
   return says([=](std::uint32_t id) { return headers(id, block, true); });
 }
-
-constexpr std::uint64_t mebibyte = 1 << 20;
 
 std::vector<Hostile> resets() {
   std::vector<Hostile> all;
@@ -243,6 +250,13 @@ INSTANTIATE_TEST_SUITE_P(
                   return headers(id, ok()) + data(id, "hello") + headers(id, status("500"), true);
                 }),
                 Trouble::none, 200, "bad framing"},
+        Hostile{"after_frames_of_other_standards", says([](std::uint32_t id) {
+                  return frame(Type(0xaa), 0xff, id, "?") +
+                         frame(Type(10), 0, 0, std::string("\0\0h2=\":1\"", 9)) +
+                         frame(Type(12), 0, 0, "") + testing::h2::settings({{0xabcd, 1}}) +
+                         headers(id, ok(), true);
+                }),
+                Trouble::none, 200},
         Hostile{"padded", says([](std::uint32_t id) {
                   return headers(id, ok()) +
                          frame(Type::data, padded | end_stream, id, "\x03hello---");

@@ -1,4 +1,5 @@
 // The bounds of HTTP/2 in a Client: windows, time, floods, and who is not disturbed by them.
+#include "http/allocations_fixture.h"
 #include "http/http2_fixture.h"
 
 namespace millrace::http {
@@ -79,6 +80,71 @@ TEST_F(Http2Test, an_answer_before_the_request_was_read_is_taken) {
   EXPECT_EQ(answer.status, 413) << answer.reason;
   EXPECT_EQ(took, 0s);
   EXPECT_LE(host.peers[0]->requests.at(1).body.size(), 65535U);
+}
+
+TEST_F(Http2Test, a_request_that_needs_no_more_reading_is_ended) {
+  host.on_connection = [](Http2Peer& peer) {
+    peer.credits = false;
+    peer.say(testing::h2::settings());
+  };
+  host.on_head = [](Http2Peer& peer, Http2Request& request) {
+    peer.say(headers(request.id, ok, true));
+  };
+
+  EXPECT_EQ(finished_ask(std::string(1'000'000, 'x')).answer.status, 200);
+  sim.settle();
+
+  EXPECT_EQ(host.peers[0]->requests.at(1).reset, no_error);
+}
+
+TEST_F(Http2Test, frames_stay_small_however_large_the_peer_takes_them) {
+  answer_well(host);
+  host.on_connection = [](Http2Peer& peer) {
+    peer.say(
+        testing::h2::settings({{initial_window_size, 0x7fffffff}, {max_frame_size, 0xffffff}}) +
+        window_update(0, 0x7fffffff - 65535));
+  };
+  EXPECT_EQ(finished_ask().answer.status, 200);
+  auto const held = bytes_allocated();
+  std::string const body(8 << 20, 'x');
+  forget_most_bytes();
+
+  EXPECT_EQ(finished_ask(body).answer.status, 200);
+
+  EXPECT_EQ(host.peers[0]->requests.at(3).body.size(), body.size());
+  // Three: the test's, the ask's, the host's, which grows by doubling.
+  EXPECT_LE(most_bytes_allocated() - held, 5 * body.size() + (1 << 20));
+}
+
+TEST_F(Http2Test, any_size_of_the_table_of_headers_is_kept_to) {
+  for (std::uint32_t const size : {0U, 1U, 100U, 0xffffffffU}) {
+    begin(with_http2_from(1));
+    answer_well(host);
+    host.on_connection = [=](Http2Peer& peer) {
+      peer.say(testing::h2::settings({{header_table_size, size}}));
+    };
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(finished_ask().answer.status, 200);
+    EXPECT_EQ(host.peers.back()->requests.at(9).field(":path"), "/hook");
+  }
+}
+
+TEST_F(Http2Test, windows_are_given_back_for_what_is_kept_and_for_what_is_not) {
+  std::uint64_t said = 0;
+  host.on_request = [&](Http2Peer& peer, Http2Request& request) {
+    // Ends within the bound, or goes on after it, on every second stream.
+    int const pieces = request.id % 4 == 1 ? 3 : 6;
+    peer.say(headers(request.id, ok));
+    for (int i = 1; i <= pieces; ++i)
+      peer.say(data(request.id, std::string(16'000, 'x'), i == pieces));
+    said += static_cast<std::uint64_t>(pieces) * 16'000;
+  };
+
+  for (int i = 0; i < 200; ++i) EXPECT_EQ(finished_ask().answer.status, 200);
+  sim.settle();
+
+  ASSERT_EQ(host.peers.size(), 1U);
+  EXPECT_GT(said, 14'000'000U);
+  EXPECT_GE(host.peers[0]->credited, said + 65535);
 }
 
 TEST_F(Http2Test, a_peer_that_does_not_read_ends_by_the_deadline) {

@@ -376,7 +376,39 @@ TEST_F(Http2Test, streams_under_way_when_a_connection_breaks_are_not_sent_again_
   EXPECT_FALSE(finished(lost).answer.resent);
 }
 
+TEST_F(Http2Test, a_reset_of_the_network_is_judged_by_what_had_come) {
+  for (std::string const& said :
+       {std::string(), headers(1, ok).substr(0, 9), headers(1, ok) + data(1, "abc")}) {
+    begin(with_http2_from(1));
+    bool const whole = said.size() > 9;
+    host.on_request = [&](Http2Peer& peer, Http2Request&) { peer.say(said); };
+    auto const asking = ask();
+    sim.settle();
+    network.cut(boost::asio::ip::address_v4::loopback());
+
+    auto const& answer = finished(asking).answer;
+
+    EXPECT_EQ(answer.trouble, whole ? Trouble::none : Trouble::broken) << answer.reason;
+    EXPECT_EQ(answer.status, whole ? 200 : 0);
+    EXPECT_EQ(answer.body_cut, whole);
+    EXPECT_FALSE(answer.resent);
+    EXPECT_THAT(answer.reason, HasSubstr(whole ? "within the body" : "before the end"));
+    EXPECT_EQ(client->open_connections(), 0U);
+  }
+}
+
 // --- ALPN ---
+
+TEST_F(Http2Test, a_peer_that_does_not_begin_with_SETTINGS_is_asked_over_HTTP_1_later) {
+  host.on_connection = [](Http2Peer&) {};
+  host.on_head = [](Http2Peer& peer, Http2Request& request) {
+    peer.say(headers(request.id, ok, true));
+  };
+
+  EXPECT_EQ(finished_ask().answer.trouble, Trouble::protocol);
+  EXPECT_FALSE(finished_ask("x").answer.http2);
+  EXPECT_EQ(finished_ask("x").answer.body, "x");
+}
 
 TEST_F(Http2Test, a_peer_that_chooses_HTTP_1_is_used_as_such_and_remembered_for_an_hour) {
   host.chooses_http2 = false;

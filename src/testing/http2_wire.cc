@@ -263,9 +263,11 @@ void Http2Peer::take(h2::Type type, std::uint8_t flags, std::uint32_t stream,
     case h2::Type::goaway:
       goaway = number_at(payload, 4, 4);
       break;
+    case h2::Type::window_update:
+      credited += stream == 0 ? number_at(payload, 0, 4) : 0;
+      break;
     case h2::Type::priority:
     case h2::Type::push_promise:
-    case h2::Type::window_update:
       break;
   }
 }

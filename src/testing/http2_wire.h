@@ -125,7 +125,8 @@ class Http2Peer {
   int settings_acks = 0, ping_acks = 0;
   std::map<std::uint32_t, Http2Request> requests;  // by stream
   std::optional<std::uint32_t> goaway;             // its code
-  std::vector<h2::Type> frames;                    // the first 1,000, in order
+  std::uint64_t credited = 65535;  // bytes of DATA that the connection's window let in, so far
+  std::vector<h2::Type> frames;    // the first 1,000, in order
 
  private:
   friend class Http2Host;
