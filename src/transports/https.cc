@@ -79,12 +79,13 @@ FailureClass class_of(http::Trouble trouble) {
 
 class HttpsTransport final : public delivery::Transport {
  public:
-  HttpsTransport(http::Client& client, io::Clock& clock, TlsClients& tls,
+  HttpsTransport(http::Client& client, io::Clock& clock, std::shared_ptr<TlsClients> tls_clients,
                  model::DataStream const& stream)
       : client_(client),
         clock_(clock),
-        url_(http::parse_url(stream.delivery.url)),
-        tls_(tls.of(stream.delivery.tls)) {
+        tls_clients_(std::move(tls_clients)),
+        tls_settings_(stream.delivery.tls),
+        url_(http::parse_url(stream.delivery.url)) {
     head_ = "User-Agent: Millrace/" + std::string(version) +
             "\r\nMillrace-Stream-Id: " + stream.id.text() + "\r\n";
     std::vector<std::string> secrets;
@@ -109,17 +110,20 @@ class HttpsTransport final : public delivery::Transport {
   io::Task<Outcome> post(Entry const& entry) {
     auto const at = clock_.wall();
     auto const began = clock_.now();
-    if (!url_ || !tls_) {
+    // Only now: ten thousand streams that nothing comes for cost nothing, neither at the start nor later.
+    if (!tls_) tls_ = tls_clients_->of(std::exchange(tls_settings_, {}));
+    auto const& tls = *tls_;
+    if (!url_ || !tls) {
       // Both were good when the stream was saved; TLS settings may have gone bad with a stricter OpenSSL, which an operator can mend.
       Outcome broken;
       broken.failure = url_ ? FailureClass::own_side : FailureClass::protocol;
-      broken.reason = url_ ? tls_.error().what : url_.error().what;
+      broken.reason = url_ ? tls.error().what : url_.error().what;
       broken.at = at;
       co_return broken;
     }
     auto const fresh = fresh_lines(entry);
     auto answer = co_await client_.ask(
-        {.url = &*url_, .head = head_, .fresh = fresh, .body = entry.rendered->body, .tls = *tls_});
+        {.url = &*url_, .head = head_, .fresh = fresh, .body = entry.rendered->body, .tls = *tls});
     auto outcome = outcome_of(answer, clock_.wall());
     outcome.at = at;
     outcome.took = clock_.now() - began;
@@ -152,8 +156,10 @@ class HttpsTransport final : public delivery::Transport {
 
   http::Client& client_;
   io::Clock& clock_;
+  std::shared_ptr<TlsClients> tls_clients_;
+  model::DeliveryTls tls_settings_;
   Result<http::Url> url_;
-  Result<std::shared_ptr<http::TlsClient const>> tls_;
+  std::optional<Result<std::shared_ptr<http::TlsClient const>>> tls_;  // from the first send on
   std::string head_;                                           // what is the same for every event
   std::shared_ptr<model::PeerCertificate const> certificate_;  // that was seen last
   Harmless harmless_{{}};
@@ -163,16 +169,18 @@ class HttpsTransports final : public delivery::Transports {
  public:
   HttpsTransports(http::Client& client, io::Clock& clock,
                   std::shared_ptr<http::TlsClient const> trust)
-      : client_(client), clock_(clock), tls_(std::move(trust)) {}
+      : client_(client),
+        clock_(clock),
+        tls_clients_(std::make_shared<TlsClients>(std::move(trust))) {}
   std::shared_ptr<delivery::Transport> make(model::DataStream const& stream) override {
     if (stream.delivery.method != model::Method::https) return nullptr;
-    return std::make_shared<HttpsTransport>(client_, clock_, tls_, stream);
+    return std::make_shared<HttpsTransport>(client_, clock_, tls_clients_, stream);
   }
 
  private:
   http::Client& client_;
   io::Clock& clock_;
-  TlsClients tls_;
+  std::shared_ptr<TlsClients> tls_clients_;
 };
 
 }  // namespace
