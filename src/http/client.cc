@@ -97,7 +97,7 @@ class Core : public std::enable_shared_from_this<Core> {
   std::shared_ptr<Http2> share(std::shared_ptr<Origin> const& origin,
                                std::shared_ptr<PooledConnection> connection);
   io::Task<Step> wait_for_room(Ask const& ask, std::shared_ptr<Origin> origin, Lease& lease,
-                               Watch& watch, Answer& answer, bool joins);
+                               Watch& watch, Answer& answer, PoolWaiter::Wish wish);
   io::Task<Step> find_addresses(Url const& url, std::vector<boost::asio::ip::address>& addresses,
                                 Watch& watch);
   Step check_addresses(Url const& url,
@@ -173,7 +173,10 @@ io::Task<Answer> Core::ask(Ask ask) {
     auto http2 = shares ? origin->http2_with_room() : nullptr;
     answer.reused = http2 != nullptr;
     if (!http2) {
-      if (auto idle = fresh ? nullptr : pool_.take_idle(*origin, began, http1_.scratch())) {
+      // Where HTTP/2 is spoken, many asks want another such connection rather than those left over from the beginning.
+      bool const kept =
+          !fresh && !(shares && !origin->http2.empty() && origin->asks >= pool_.limits.http2_from);
+      if (auto idle = kept ? pool_.take_idle(*origin, began, http1_.scratch()) : nullptr) {
         lease.hold(std::move(idle));
         answer.reused = true;
       } else if (auto step = co_await connect(ask, origin, lease, watch, answer, http1)) {
@@ -246,7 +249,11 @@ io::Task<Core::Step> Core::connect(Ask const& ask, std::shared_ptr<Origin> origi
   bool const joins = offers && origin->http2_joining <
                                    origin->http2_dials * (pool_.limits.streams_per_connection - 1);
   answer.reached = Phase::connect;
-  if (auto step = co_await wait_for_room(ask, origin, lease, watch, answer, joins)) co_return step;
+  if (offers && !joins) pool_.make_room(origin);
+  auto const wish = joins    ? PoolWaiter::Wish::join
+                    : offers ? PoolWaiter::Wish::shared
+                             : PoolWaiter::Wish::any;
+  if (auto step = co_await wait_for_room(ask, origin, lease, watch, answer, wish)) co_return step;
   if (lease.connection()) answer.reused = true;
   if (lease.connection() || lease.has_stream()) co_return std::nullopt;
   answer.reached = Phase::dns;
@@ -300,16 +307,18 @@ io::Task<Core::Step> Core::connect(Ask const& ask, std::shared_ptr<Origin> origi
 }
 
 io::Task<Core::Step> Core::wait_for_room(Ask const& ask, std::shared_ptr<Origin> origin,
-                                         Lease& lease, Watch& watch, Answer& answer, bool joins) {
+                                         Lease& lease, Watch& watch, Answer& answer,
+                                         PoolWaiter::Wish wish) {
   bool const first =
-      std::ranges::all_of(origin->waiters, [](auto const* waiter) { return waiter->joins; });
+      std::ranges::all_of(origin->waiters, [](auto const* waiter) { return waiter->joins(); });
+  bool const joins = wish == PoolWaiter::Wish::join;
   if (!joins && first && pool_.take_room(*origin)) {
     lease.hold_room();
     co_return std::nullopt;
   }
   bool const own_limit = origin->open < pool_.limits.connections_per_origin;
   auto const began = clock_.now();
-  PoolWaiter waiter(pool_, origin, loop_, joins);
+  PoolWaiter waiter(pool_, origin, loop_, wish);
   Waiting const waiting(watch, waiter.changed);
   while (!waiter.granted() && !watch.late) co_await waiter.changed.wait();
   answer.crowded = answer.crowded || (!joins && clock_.now() >= began + crowded_after);

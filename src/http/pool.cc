@@ -12,17 +12,16 @@ constexpr std::size_t max_origins = 16 * 1024;  // remembered, with their TLS se
 
 }  // namespace
 
-PoolWaiter::PoolWaiter(Pool& of, std::shared_ptr<Origin> from, io::Executor const& loop,
-                       bool to_join)
-    : pool(of), origin(std::move(from)), changed(loop), joins(to_join) {
+PoolWaiter::PoolWaiter(Pool& of, std::shared_ptr<Origin> from, io::Executor const& loop, Wish what)
+    : pool(of), origin(std::move(from)), changed(loop), wish(what) {
   origin->waiters.push_back(this);
-  if (joins) ++origin->http2_joining;
-  if (!joins && origin->open < pool.limit_of(*origin) && !std::exchange(origin->starved, true))
+  if (joins()) ++origin->http2_joining;
+  if (!joins() && origin->open < pool.limit_of(*origin) && !std::exchange(origin->starved, true))
     pool.starved_.push_back(origin);
 }
 
 PoolWaiter::~PoolWaiter() {
-  if (std::erase(origin->waiters, this) > 0 && joins) --origin->http2_joining;
+  if (std::erase(origin->waiters, this) > 0 && joins()) --origin->http2_joining;
   if (connection) {
     auto const since = connection->idle_since;
     pool.give_back(origin, std::move(connection), since);
@@ -98,12 +97,28 @@ bool Pool::take_room(Origin& origin) {
   return true;
 }
 
+void Pool::make_room(std::shared_ptr<Origin> const& origin) {
+  if (origin->open >= limit_of(*origin) && !origin->idle.empty()) close_first_idle(origin);
+}
+
+void Pool::close_first_idle(std::shared_ptr<Origin> const& origin) {
+  origin->idle.front()->stream->close();
+  origin->idle.erase(origin->idle.begin());
+  --idle_;
+  give_room(origin);
+}
+
 void Pool::give_back(std::shared_ptr<Origin> const& origin,
                      std::shared_ptr<PooledConnection> connection, SteadyTime now) {
   connection->idle_since = now;
   if (!origin->waiters.empty()) {
     auto* const next = origin->first_waiter();
-    next->connection = std::move(connection);
+    if (next->wish == PoolWaiter::Wish::shared && !origin->http2.empty()) {
+      connection->stream->close();
+      next->room = true;
+    } else {
+      next->connection = std::move(connection);
+    }
     next->changed.notify();
     return;
   }
@@ -119,7 +134,7 @@ void Pool::give_room(std::shared_ptr<Origin> const& origin) {
   // Who waits to share a connection that is being opened wants no other.
   auto const grant = [&](Origin& to) {
     auto const at =
-        std::ranges::find_if(to.waiters, [](auto const* waiter) { return !waiter->joins; });
+        std::ranges::find_if(to.waiters, [](auto const* waiter) { return !waiter->joins(); });
     if (at == to.waiters.end() || to.open >= limit_of(to)) return false;
     auto* const next = *at;
     to.waiters.erase(at);
@@ -144,7 +159,7 @@ void Pool::give_room(std::shared_ptr<Origin> const& origin) {
 PoolWaiter* Origin::first_waiter() {
   auto* const first = waiters.front();
   waiters.pop_front();
-  if (first->joins) --http2_joining;
+  if (first->joins()) --http2_joining;
   return first;
 }
 
@@ -201,10 +216,7 @@ bool Pool::evict_oldest() {
   if (shared) {
     shared->close();
   } else if (oldest) {
-    oldest->idle.front()->stream->close();
-    oldest->idle.erase(oldest->idle.begin());
-    --idle_;
-    give_room(oldest);
+    close_first_idle(oldest);
   }
   return open < limits.connections;
 }

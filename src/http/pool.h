@@ -34,8 +34,12 @@ struct Pool;
 
 // Who waits for a connection of an origin, or for room for one. What it was granted and did not take goes to the next.
 struct PoolWaiter {
-  // `joins`: a connection that asks may share is being opened; no room is wanted.
-  PoolWaiter(Pool& of, std::shared_ptr<Origin> from, io::Executor const& loop, bool joins);
+  enum class Wish : std::uint8_t {
+    any,     // a connection, or room for one
+    shared,  // rather room for one that asks may share
+    join     // only a stream: such a connection is being opened
+  };
+  PoolWaiter(Pool& of, std::shared_ptr<Origin> from, io::Executor const& loop, Wish wish);
   ~PoolWaiter();
   PoolWaiter(PoolWaiter const&) = delete;
   PoolWaiter& operator=(PoolWaiter const&) = delete;
@@ -48,7 +52,8 @@ struct PoolWaiter {
   std::shared_ptr<Http2> http2;  // has a stream reserved
   bool room = false;             // to open one: already counted
   bool again = false;            // things have changed: look again
-  bool const joins;
+  Wish const wish;
+  bool joins() const { return wish == Wish::join; }
 };
 
 struct Origin {
@@ -82,6 +87,8 @@ struct Pool {
   std::shared_ptr<PooledConnection> take_idle(Origin& origin, SteadyTime now,
                                               std::span<std::byte> scratch);
   bool take_room(Origin& origin);  // counts a connection to be opened
+  void make_room(
+      std::shared_ptr<Origin> const& origin);  // at the cost of a kept connection of the origin
   void give_back(std::shared_ptr<Origin> const& origin,
                  std::shared_ptr<PooledConnection> connection, SteadyTime now);
   void give_room(std::shared_ptr<Origin> const& origin);  // a connection was closed
@@ -96,6 +103,7 @@ struct Pool {
  private:
   friend struct PoolWaiter;
   bool evict_oldest();
+  void close_first_idle(std::shared_ptr<Origin> const& origin);
   std::size_t limit_of(Origin const& origin) const {
     return std::min(limits.connections_per_origin, origin.limit);
   }
