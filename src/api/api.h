@@ -11,6 +11,7 @@
 #include "crypto/key_ring.h"
 #include "delivery/dispatcher.h"
 #include "formats/caliper.h"
+#include "http/guard.h"
 #include "http/server.h"
 #include "io/clock.h"
 #include "io/random.h"
@@ -37,6 +38,8 @@ struct ApiParts {  // all outlive the Api
   model::Catalog const& catalog;
   formats::CaliperRenderer const& caliper;
   std::function<model::Drift()> drift;  // as it is now; any thread
+  http::Guard const* guard =
+      nullptr;  // of addresses in what users give; none: they are looked at when connecting only
 };
 
 class Api {

@@ -44,7 +44,7 @@ struct Checked {
   bool foreign = false;  // the account is on the other side of the caller's wall
 };
 
-Checked check_ours(Call const& call, FieldFaults found) {
+Checked check_ours(Context const& context, Call const& call, FieldFaults found) {
   Checked out{std::move(found)};
   auto const input = json::parse(call.request.body);
   if (!input || !input->is_object()) return out;
@@ -60,8 +60,11 @@ Checked check_ours(Call const& call, FieldFaults found) {
     return out;
   auto const url = json::text_at(delivery->get_object(), "url");
   if (!url) return out;
+  auto const* const guard = context.parts.guard;
   if (auto const parsed = http::parse_url(*url); !parsed)
     out.faults.push_back({"/delivery/url", parsed.error().what});
+  else if (auto const why = guard != nullptr ? guard->refusal(*parsed) : ""; !why.empty())
+    out.faults.push_back({"/delivery/url", "is not allowed: " + why});
   return out;
 }
 
@@ -216,8 +219,8 @@ Answer list_streams(Context& context, Call const& call) {
 Answer make_stream(Context& context, Call const& call) {
   if (call.made) co_return made_before(context, call);
   auto stream = model::parse_new(call.request.body, rules_for(context, call));
-  auto const checked =
-      check_ours(call, stream ? deep_faults(context, *stream, nullptr) : std::move(stream.error()));
+  auto const checked = check_ours(
+      context, call, stream ? deep_faults(context, *stream, nullptr) : std::move(stream.error()));
   if (!checked.faults.empty()) co_return refuse_stream(checked);
   co_return co_await add_stream(context, call, std::move(*stream), "data_streams.create");
 }
@@ -268,8 +271,9 @@ Answer change_stream(Context& context, Call const& call) {
   if (!stream) co_return no_such_stream();
   if (!if_match_allows(call.request, stream->version)) co_return changed_meanwhile(*stream);
   auto changed = model::merged(*stream, call.request.body, rules_for(context, call));
-  auto checked = check_ours(
-      call, changed ? deep_faults(context, *changed, &*stream) : std::move(changed.error()));
+  auto checked =
+      check_ours(context, call,
+                 changed ? deep_faults(context, *changed, &*stream) : std::move(changed.error()));
   // What the stream has kept belongs to its account: attempts and undelivered events must not move to another with it.
   if (changed && changed->account != stream->account && !checked.foreign)
     checked.faults.push_back(

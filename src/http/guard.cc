@@ -209,6 +209,17 @@ std::string Guard::refusal(io::Endpoint const& to) const {
   return refusal(to.address());
 }
 
+std::string Guard::refusal(Url const& url) const {
+  if (!url.is_ip) return {};
+  boost::system::error_code error;
+  auto const address = ip::make_address(url.host, error);
+  if (error) return url.host + " is not an address";
+  auto why = refusal(io::Endpoint(address, url.port));
+  if (why.empty() && !url.tls() && !allows_plain(address))
+    why = fmt::format("http:// to {} is not allowed; use https://", url.host);
+  return why;
+}
+
 std::string Guard::refusal(ip::address const& address) const {
   char const* const what =
       address.is_v4() ? special_v4(address.to_v4()) : special_v6(address.to_v6());

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "http/url.h"
 #include "io/net.h"
 
 namespace millrace::http {
@@ -28,6 +29,8 @@ class Guard {
   // Empty when connecting is allowed, else why not: "10.0.0.7 is a private address", "127.0.0.1:8080 is Millrace itself".
   std::string refusal(io::Endpoint const& to) const;
   std::string refusal(boost::asio::ip::address const& address) const;
+  // The same, for what a user gives: of a URL whose host is an address, plain http:// included. A name is looked at when connecting.
+  std::string refusal(Url const& url) const;
   // Plain http:// is allowed only to addresses in an allowed range.
   bool allows_plain(boost::asio::ip::address const& address) const;
   bool allows_anything() const { return !ranges_.empty(); }

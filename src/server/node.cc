@@ -113,6 +113,7 @@ io::Task<Result<void>> Node::open_delivery() {
   auto guard = http::Guard::make(settings_.allow);
   if (!guard) co_return pass(guard);
   guard_ = std::move(*guard);
+  guard_->refuse_own({acceptor_->local()});
   // The system's trust store is read once, for all loops and all streams.
   auto const trust = http::make_tls_client(settings_.tls);
   if (!trust) co_return pass(trust);
@@ -185,7 +186,8 @@ void Node::open_doors() {
                  .allow_caliper = true},
        .catalog = catalog_,
        .caliper = *caliper_,
-       .drift = [this] { return drift_->now(); }});
+       .drift = [this] { return drift_->now(); },
+       .guard = &*guard_});
   server_ = http::serve(
       std::move(acceptor_), parts_.loops.front(), parts_.loops,
       [this](http::ServerRequest request) { return route(std::move(request)); }, parts_.clock,
