@@ -43,9 +43,11 @@ struct FakeNetwork::Link {
 };
 
 struct FakeNetwork::World {
-  World(io::Executor const& on, io::Clock& with) : loop(on), clock(with), never(on), tasks(on) {}
+  World(io::Executor const& on, io::Clock& with)
+      : loop(on), clock(with), never(on), closed(on), tasks(on) {}
 
   bool counts_as_failed() { return operations++ == failing; }
+  std::size_t open_to(boost::asio::ip::address const& address) const;
   // Wakes the pipe's waiters when `at` has come.
   void notify_at(std::shared_ptr<Link> const& link, Pipe& pipe, SteadyTime at) {
     if (over || at <= clock.now())
@@ -67,9 +69,17 @@ struct FakeNetwork::World {
   std::size_t connects = 0;
   bool over = false;  // streams that close from now on start nothing
   std::uint16_t next_port = 40000;
-  io::Signal never;
+  io::Signal never, closed;  // a connection has
   http::Tasks tasks;
 };
+
+std::size_t FakeNetwork::World::open_to(boost::asio::ip::address const& address) const {
+  return static_cast<std::size_t>(std::ranges::count_if(links, [&](auto const& weak) {
+    auto const link = weak.lock();
+    return link && link->server.address() == address && !link->broken && !link->client_closed &&
+           !link->server_closed;
+  }));
+}
 
 FakeNetwork::Link::Link(std::shared_ptr<World> of, io::Endpoint server_end, io::Endpoint client_end)
     : world(std::move(of)),
@@ -144,6 +154,7 @@ class FakeNetwork::Stream final : public io::ByteStream {
   void close() override {
     if (std::exchange(closed_, true)) return;
     (at_server_ ? link_->server_closed : link_->client_closed) = true;
+    world().closed.notify();
     auto const& route = world().routes[link_->server.address()];
     if (!route.black_hole) put({}, route.delay);
     in().changed.notify();
@@ -242,6 +253,8 @@ io::Task<Result<std::unique_ptr<io::ByteStream>>> FakeNetwork::connect(io::Endpo
   auto const delay = world->routes[to.address()].delay;
   if (delay > Duration::zero()) co_await world->clock.sleep_for(2 * delay);
   while (world->routes[to.address()].black_hole) co_await world->never.wait();
+  while (world->open_to(to.address()) >= world->routes[to.address()].most)
+    co_await world->closed.wait();
   auto const listener = world->listeners.find(to);
   if (fails || world->routes[to.address()].refuses || listener == world->listeners.end())
     co_return refused();

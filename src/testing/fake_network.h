@@ -20,6 +20,8 @@ struct FakeRoute {
   Duration delay{};         // each way
   bool refuses = false;     // nobody listens there
   bool black_hole = false;  // connecting never ends, what is sent disappears
+  std::size_t most = std::numeric_limits<
+      std::size_t>::max();  // open connections; connecting one more waits for room
   std::uint64_t breaks_after = std::numeric_limits<
       std::uint64_t>::max();  // a new connection breaks when it has carried so many bytes to there
 };
