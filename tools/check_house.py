@@ -7,6 +7,7 @@
   links     relative links in Markdown lead to files that exist
   map       every folder of src/ stands in ARCHITECTURE.md, and back; every room has a README.md
   version   CMakeLists.txt and src/base/version.h name the same version
+  hostile   docs/hostile.md has a row for each of 40 behaviours, and each test that it names exists
   packages  tools/packages.txt is sorted, without repeats, and names no package that conflicts with Boost 1.81
 """
 import json
@@ -130,6 +131,28 @@ def check_packages(_):
     return faults
 
 
+def check_hostile(_):
+    """A test is the name of a TEST, of its class, or of a row of a table: the first string of a braced list."""
+    known = set()
+    for path in SOURCE.rglob("*_test.cc"):
+        text = path.read_text()
+        for suite, name in re.findall(r"^TEST(?:_[FP])?\(\s*(\w+),\s*(\w+)\)", text, re.M):
+            known |= {suite, name}
+        known |= set(re.findall(r"\{\s*\"(\w+)\",", text))
+    faults, page = [], ROOT / "docs/hostile.md"
+    rows = re.findall(r"^\| (\d+) \|.*\| ([^|]*) \|$", page.read_text(), re.M)
+    if [int(number) for number, _ in rows] != list(range(1, 41)):
+        faults.append("docs/hostile.md: the rows are not 1 to 40")
+    for number, cell in rows:
+        names = re.findall(r"`(\w+)`", cell)
+        if not names:
+            faults.append(f"docs/hostile.md: row {number} names no test")
+        faults += [f"docs/hostile.md: row {number}: there is no test {n}" for n in names if n not in known]
+    below = page.read_text().split("## Addresses")[1]
+    faults += [f"docs/hostile.md: there is no test {n}" for n in re.findall(r"`(\w+_\w+_\w+)`", below) if n not in known]
+    return faults
+
+
 def check_version(_):
     built = re.search(r"project\(millrace VERSION ([\d.]+)", (ROOT / "CMakeLists.txt").read_text()).group(1)
     said = re.search(r'version = "([^"]+)"', (SOURCE / "base/version.h").read_text()).group(1)
@@ -137,7 +160,7 @@ def check_version(_):
 
 
 CHECKS = {"rooms": check_rooms, "headers": check_headers, "format": check_format, "links": check_links, "map": check_map,
-          "packages": check_packages,
+          "hostile": check_hostile, "packages": check_packages,
           "version": check_version}
 
 

@@ -22,7 +22,7 @@ namespace millrace::http {
 
 enum class NameTrouble : std::uint8_t {
   none,
-  name,      // the name's own: it does not exist, or has no address
+  name,  // the name's own: it does not exist, or has no address
   resolver,  // no server answers, or none can; with another name found in the last 60 s it counts as the name's
 };
 

@@ -18,7 +18,7 @@ struct LeafRequest {
   std::chrono::hours valid_from{-24};    // from now
   std::chrono::hours valid_to{24};
   std::string digest{"SHA256"};  // that its signature is of
-  int below = 0;                 // so many authorities between it and the one that is asked; shown with it
+  int below = 0;  // so many authorities between it and the one that is asked; shown with it
 };
 
 class CertificateAuthority {
