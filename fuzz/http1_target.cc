@@ -134,7 +134,7 @@ void http1_answer(std::string_view input) {
   std::uint32_t chance = seed * 2654435761U + 1;
   auto const some = read(text, to_head, kept, [&](std::size_t) {
     chance = chance * 1664525U + 1013904223U;
-    return 1 + (chance >> 16) % (1 + seed * (1 + text.size() / 4096));
+    return 1 + (chance >> 8) % (1 + seed + (1 + seed) * text.size() / 2048);
   });
   keeps_bounds(some, kept);
   agree(whole, some, text.size());
