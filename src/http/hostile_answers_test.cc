@@ -124,7 +124,7 @@ TEST_P(HostileTest, is_bounded_and_its_connection_is_not_used_again) {
   auto const& [hostile, tls] = GetParam();
   listen([&h = hostile](Peer& peer) { return play(h, peer); }, tls);
 
-  auto const [answer, took, bytes] = exchange(hook());
+  auto const [answer, took, bytes, came] = exchange(hook());
 
   EXPECT_EQ(answer.trouble, hostile.trouble) << answer.reason;
   EXPECT_EQ(answer.status, hostile.status);
@@ -132,6 +132,7 @@ TEST_P(HostileTest, is_bounded_and_its_connection_is_not_used_again) {
   EXPECT_LE(answer.body.size(), 64U * 1024);
   EXPECT_LE(took, hostile.within);
   EXPECT_LE(bytes, 1024U * 1024);
+  EXPECT_LE(came, 512U * 1024);
   EXPECT_EQ(client->open_connections(), 0U);
   exchange(hook());
   EXPECT_EQ(endpoint->connections(), 2U);
@@ -282,7 +283,7 @@ TEST_P(BothWaysTest, an_endpoint_that_waits_to_be_asked_for_100_continue_waits_i
   listen([&](Peer& peer) { return record(peer, recorded); }, GetParam());
   std::string const body(50'000, 'x');
 
-  auto const [answer, took, bytes] = exchange(hook(body));
+  auto const [answer, took, bytes, came] = exchange(hook(body));
 
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(took, Duration::zero());
@@ -293,7 +294,7 @@ TEST_P(BothWaysTest, an_endpoint_that_does_not_read_ends_at_the_deadline) {
   listen(never_read, GetParam());
   std::string const body(1'000'000, 'x');
 
-  auto const [answer, took, bytes] = exchange(hook(body));
+  auto const [answer, took, bytes, came] = exchange(hook(body));
 
   EXPECT_EQ(answer.trouble, Trouble::timeout);
   EXPECT_LE(took, deadline);
@@ -311,7 +312,7 @@ TEST_P(BothWaysTest, an_answer_before_the_request_was_read_counts_and_ends_the_c
   listen(answer_early, GetParam());
   std::string const body(1'000'000, 'x');
 
-  auto const [answer, took, bytes] = exchange(hook(body));
+  auto const [answer, took, bytes, came] = exchange(hook(body));
 
   EXPECT_EQ(answer.status, 413);
   EXPECT_EQ(took, Duration::zero());

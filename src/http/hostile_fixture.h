@@ -110,11 +110,12 @@ class ScriptedEndpoint {
   std::size_t connections_ = 0;
 };
 
-// What an exchange came to, and what it cost: simulated time, and memory of both ends together.
+// What an exchange came to, and what it cost: simulated time, memory of both ends together, what the endpoint could send.
 struct Measured {
   Answer answer;
   Duration took{};
   std::size_t bytes = 0;
+  std::uint64_t came = 0;
 };
 
 inline testing::CertificateAuthority const& test_authority() {
@@ -159,12 +160,14 @@ class HostileFixture : public ::testing::Test {
   Measured exchange(Ask ask) {
     auto const began = sim.clock().now();
     auto const held = bytes_allocated();
+    auto const came = network.bytes_back();
     forget_most_bytes();
     auto const asking = start(ask);
     sim.settle();
     while (!asking.done() && sim.clock().now() - began < 30s) sim.advance(10ms);
     check(asking.done(), "an ask ends by its deadline");
-    Measured measured{asking.value(), sim.clock().now() - began, most_bytes_allocated() - held};
+    Measured measured{asking.value(), sim.clock().now() - began, most_bytes_allocated() - held,
+                      network.bytes_back() - came};
     sim.settle();
     return measured;
   }

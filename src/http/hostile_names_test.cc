@@ -58,7 +58,7 @@ class HostileNamesTest : public HostileFixture {
     });
     while (!asking.done() && sim.clock().now() - began < 30s) sim.advance(10ms);
     check(asking.done(), "an ask ends by its deadline");
-    return {asking.value(), sim.clock().now() - began};
+    return {.answer = asking.value(), .took = sim.clock().now() - began};
   }
   bool waits_for_names(int asked) const { return silent && dns.questions() >= asked + 2; }
 
@@ -71,7 +71,7 @@ class HostileNamesTest : public HostileFixture {
 
 TEST_F(HostileNamesTest, a_name_that_does_not_exist_is_its_own_trouble_at_once) {
   give_failure(3);
-  auto const [answer, took, bytes] = ask_name();
+  auto const [answer, took, bytes, came] = ask_name();
   EXPECT_EQ(answer.trouble, Trouble::dns);
   EXPECT_EQ(answer.reached, Phase::dns);
   EXPECT_EQ(answer.reason, "hooks.example: there is no such name");
@@ -94,7 +94,7 @@ TEST_F(HostileNamesTest, a_failing_name_server_is_our_own_trouble_unless_it_answ
 TEST_F(HostileNamesTest, a_silent_name_server_costs_three_seconds) {
   give_silence();
   silent = true;
-  auto const [answer, took, bytes] = ask_name();
+  auto const [answer, took, bytes, came] = ask_name();
   EXPECT_EQ(answer.trouble, Trouble::resolver);
   EXPECT_THAT(answer.reason, HasSubstr("hooks.example: no name server answered in time"));
   EXPECT_GE(took, 3s);
@@ -148,7 +148,7 @@ TEST_F(HostileNamesTest, of_four_thousand_addresses_eight_are_tried) {
   give(many);
 
   auto const before = network.operations();
-  auto const [answer, took, bytes] = ask_name();
+  auto const [answer, took, bytes, came] = ask_name();
 
   EXPECT_EQ(answer.trouble, Trouble::timeout);
   EXPECT_EQ(network.operations() - before, 8U);
@@ -162,7 +162,7 @@ TEST_F(HostileNamesTest, a_black_hole_of_IPv6_costs_a_head_start_of_200_ms) {
   black_hole("fd00::1");
   serve("10.1.2.3");
 
-  auto const [answer, took, bytes] = ask_name();
+  auto const [answer, took, bytes, came] = ask_name();
 
   EXPECT_EQ(answer.status, 200) << answer.reason;
   EXPECT_EQ(answer.address, "10.1.2.3:4433");
@@ -175,7 +175,7 @@ TEST_F(HostileNamesTest, two_black_holes_end_at_the_limit_of_connecting) {
   black_hole("fd00::1");
   black_hole("10.1.2.3");
 
-  auto const [answer, took, bytes] = ask_name();
+  auto const [answer, took, bytes, came] = ask_name();
 
   EXPECT_EQ(answer.trouble, Trouble::timeout);
   EXPECT_EQ(answer.reached, Phase::connect);
@@ -188,7 +188,7 @@ TEST_F(HostileNamesTest, behind_an_address_that_refuses_the_next_is_tried_at_onc
   give({dns_a("10.1.2.3"), dns_a("10.1.2.4")}, {dns_aaaa("fd00::1")});
   serve("10.1.2.4");
 
-  auto const [answer, took, bytes] = ask_name();
+  auto const [answer, took, bytes, came] = ask_name();
 
   EXPECT_EQ(answer.address, "10.1.2.4:4433");
   EXPECT_EQ(took, Duration::zero());

@@ -67,6 +67,7 @@ struct FakeNetwork::World {
   std::vector<std::weak_ptr<Link>> links;
   std::uint64_t operations = 0, failing = std::numeric_limits<std::uint64_t>::max();
   std::size_t connects = 0;
+  std::uint64_t bytes_back = 0;
   bool over = false;  // streams that close from now on start nothing
   std::uint16_t next_port = 40000;
   io::Signal never, closed;  // a connection has
@@ -128,7 +129,10 @@ class FakeNetwork::Stream final : public io::ByteStream {
           std::min<std::uint64_t>(n, link_->breaks_after - link_->carried));
     if (n > 0 && !route.black_hole)
       put(std::string(reinterpret_cast<char const*>(bytes.data()), n), route.delay);
-    if (at_server_) return {io::Moved::State::done, n};
+    if (at_server_) {
+      world().bytes_back += n;
+      return {io::Moved::State::done, n};
+    }
     link_->carried += n;
     if (link_->carried < link_->breaks_after) return {io::Moved::State::done, n};
     link_->reset();
@@ -243,6 +247,7 @@ void FakeNetwork::cut(boost::asio::ip::address const& address) {
 void FakeNetwork::fail_operation(std::uint64_t operation) { world_->failing = operation; }
 std::uint64_t FakeNetwork::operations() const { return world_->operations; }
 std::size_t FakeNetwork::connects() const { return world_->connects; }
+std::uint64_t FakeNetwork::bytes_back() const { return world_->bytes_back; }
 
 io::Task<Result<std::unique_ptr<io::ByteStream>>> FakeNetwork::connect(io::Endpoint to) {
   auto const world = world_;

@@ -36,7 +36,8 @@ class FakeNetwork final : public io::Network {
   // Connects and writes are counted from 0; number `operation` fails, a write with its connection.
   void fail_operation(std::uint64_t operation);
   std::uint64_t operations() const;
-  std::size_t connects() const;  // that succeeded
+  std::size_t connects() const;      // that succeeded
+  std::uint64_t bytes_back() const;  // that came from acceptors' ends
 
   io::Task<Result<std::unique_ptr<io::ByteStream>>> connect(io::Endpoint to) override;
   Result<std::unique_ptr<io::Acceptor>> listen(io::Executor loop, io::Endpoint at) override;
