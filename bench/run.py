@@ -187,7 +187,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started ends with us
     for name in chosen:
         folder = Folder()
-        print(f"\n### {name} ({time.strftime('%Y-%m-%d')}, commit {commit}, {os.cpu_count()} cores of {model})\n", flush=True)
+        print(f"\n### {name} ({time.strftime('%Y-%m-%d')}, commit {commit}, {os.cpu_count()} cores of {model}, load before {os.getloadavg()[0]:.1f})\n", flush=True)
         try:
             questions[name](folder)
         finally:
