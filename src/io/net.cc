@@ -3,15 +3,21 @@
 #include <fmt/format.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <boost/asio/ip/v6_only.hpp>
 #include <cerrno>
 #include <charconv>
+#include <utility>
+
+#include "io/ready_set.h"
 
 namespace millrace::io {
 namespace {
 
 using Tcp = asio::ip::tcp;
+using Socket = asio::basic_stream_socket<Tcp, Executor>;
+using Listener = asio::basic_socket_acceptor<Tcp, Executor>;
 
 // The only place where Asio's errors become Faults.
 std::unexpected<Error> net_failure(boost::system::error_code code, std::string doing) {
@@ -28,63 +34,78 @@ std::unexpected<Error> net_failure(boost::system::error_code code, std::string d
 
 class TcpStream final : public ByteStream {
  public:
-  explicit TcpStream(Tcp::socket socket) : socket_(std::move(socket)) {
+  TcpStream(Executor const& loop, Socket socket) : set_(ReadySet::of(loop)) {
     boost::system::error_code ignored;  // a peer that has gone already shows at the first read
-    socket_.set_option(Tcp::no_delay(true), ignored);
-    socket_.native_non_blocking(true, ignored);
-    peer_ = socket_.remote_endpoint(ignored);
+    socket.set_option(Tcp::no_delay(true), ignored);
+    socket.native_non_blocking(true, ignored);
+    peer_ = socket.remote_endpoint(ignored);
+    descriptor_ = socket.release(ignored);
   }
+  ~TcpStream() override { TcpStream::close(); }
 
   Moved try_read(std::span<std::byte> out) override {
     for (;;) {
-      auto const n = ::recv(socket_.native_handle(), out.data(), out.size(), 0);
-      if (n > 0) return {Moved::State::done, static_cast<std::size_t>(n)};
+      auto const n = ::recv(descriptor_, out.data(), out.size(), 0);
+      if (n > 0) {
+        auto const bytes = static_cast<std::size_t>(n);
+        if (member_ != nullptr && bytes < out.size()) member_->is_short();
+        return {Moved::State::done, bytes};
+      }
       if (n == 0) return {Moved::State::ended};
       if (errno == EINTR) continue;
-      if (errno == EAGAIN || errno == EWOULDBLOCK) return {Moved::State::again};
+      if (errno == EAGAIN || errno == EWOULDBLOCK) return blocks(ReadySet::reading);
       return {Moved::State::failed, 0, errno};
     }
   }
   Moved try_write(std::span<std::byte const> bytes) override {
     for (;;) {
-      auto const n = ::send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      auto const n = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
       if (n > 0) return {Moved::State::done, static_cast<std::size_t>(n)};
       if (errno == EINTR) continue;
-      if (errno == EAGAIN || errno == EWOULDBLOCK) return {Moved::State::again};
+      if (errno == EAGAIN || errno == EWOULDBLOCK) return blocks(ReadySet::writing);
       return {Moved::State::failed, 0, errno};
     }
   }
-  Task<Result<void>> readable() override { return wait(Tcp::socket::wait_read); }
-  Task<Result<void>> writable() override { return wait(Tcp::socket::wait_write); }
+  Task<Result<void>> readable() override { return wait(ReadySet::reading); }
+  Task<Result<void>> writable() override { return wait(ReadySet::writing); }
   void close() override {
-    boost::system::error_code ignored;
-    socket_.close(ignored);
+    if (descriptor_ < 0) return;
+    if (member_ != nullptr) set_.remove(std::exchange(member_, nullptr));
+    ::close(std::exchange(descriptor_, -1));
   }
-  int descriptor() const override { return const_cast<Tcp::socket&>(socket_).native_handle(); }
+  int descriptor() const override { return descriptor_; }
   Endpoint peer() const override { return peer_; }
 
  private:
-  Task<Result<void>> wait(Tcp::socket::wait_type what) {
-    if (!socket_.is_open()) co_return fail(Fault::io, "connection: closed");
-    auto const [error] = co_await socket_.async_wait(what, op);
-    if (!error) co_return Result<void>();
+  Moved blocks(ReadySet::Direction direction) {
+    if (member_ != nullptr) member_->blocks(direction);
+    return {Moved::State::again};
+  }
+  Task<Result<void>> wait(ReadySet::Direction direction) {
+    if (descriptor_ < 0) co_return fail(Fault::io, "connection: closed");
+    if (member_ == nullptr) member_ = set_.add(descriptor_);
+    if (member_ == nullptr) co_return fail(Fault::io, "connection: the kernel watches no more");
+    if (member_->is_ready(direction)) co_return Result<void>();
+    if (co_await member_->wait(direction) == ReadySet::Woken::ready) co_return Result<void>();
     auto const state = co_await asio::this_coro::cancellation_state;
     if (state.cancelled() != asio::cancellation_type::none) unwind();
-    co_return fail(Fault::io, fmt::format("connection: {}", error.message()));
+    co_return fail(Fault::io, "connection: closed");
   }
 
-  Tcp::socket socket_;
+  ReadySet& set_;
+  ReadySet::Member* member_ = nullptr;  // since the first wait
+  int descriptor_ = -1;
   Endpoint peer_;
 };
 
 class TcpAcceptor final : public Acceptor {
  public:
-  explicit TcpAcceptor(Tcp::acceptor acceptor) : acceptor_(std::move(acceptor)) {}
+  explicit TcpAcceptor(Listener acceptor) : acceptor_(std::move(acceptor)) {}
 
   Task<Result<std::unique_ptr<ByteStream>>> accept(Executor where) override {
     for (;;) {
       auto [error, socket] = co_await acceptor_.async_accept(where, op);
-      if (!error) co_return std::make_unique<TcpStream>(std::move(socket));
+      if (!error) co_return std::make_unique<TcpStream>(where, std::move(socket));
       auto const state = co_await asio::this_coro::cancellation_state;
       if (state.cancelled() != asio::cancellation_type::none) unwind();
       if (error == asio::error::connection_aborted)
@@ -103,7 +124,7 @@ class TcpAcceptor final : public Acceptor {
   }
 
  private:
-  Tcp::acceptor acceptor_;
+  Listener acceptor_;
 };
 
 }  // namespace
@@ -115,9 +136,10 @@ std::string text_of(Endpoint const& endpoint) {
 }
 
 Task<Result<std::unique_ptr<ByteStream>>> SystemNetwork::connect(Endpoint to) {
-  Tcp::socket socket(co_await asio::this_coro::executor);
+  auto const loop = co_await asio::this_coro::executor;
+  Socket socket(loop);
   auto const [error] = co_await socket.async_connect(to, op);
-  if (!error) co_return std::make_unique<TcpStream>(std::move(socket));
+  if (!error) co_return std::make_unique<TcpStream>(loop, std::move(socket));
   auto const state = co_await asio::this_coro::cancellation_state;
   if (state.cancelled() != asio::cancellation_type::none) unwind();
   co_return net_failure(error, "connect to " + text_of(to));
@@ -125,10 +147,10 @@ Task<Result<std::unique_ptr<ByteStream>>> SystemNetwork::connect(Endpoint to) {
 
 Result<std::unique_ptr<Acceptor>> SystemNetwork::listen(Executor loop, Endpoint at) {
   boost::system::error_code error;
-  Tcp::acceptor acceptor(loop);
+  Listener acceptor(loop);
   auto const doing = "listen on " + text_of(at);
   if (acceptor.open(at.protocol(), error); error) return net_failure(error, doing);
-  if (acceptor.set_option(Tcp::acceptor::reuse_address(true), error); error)
+  if (acceptor.set_option(Listener::reuse_address(true), error); error)
     return net_failure(error, doing);
   if (at.address().is_v6()) acceptor.set_option(asio::ip::v6_only(false), error);
   if (acceptor.bind(at, error); error) return net_failure(error, doing);
@@ -147,7 +169,7 @@ Result<std::unique_ptr<Acceptor>> SystemNetwork::adopt(Executor loop, int descri
       (family != AF_INET && family != AF_INET6))
     return fail(Fault::invalid, fmt::format("file descriptor {}: is not a TCP socket", descriptor));
   boost::system::error_code error;
-  Tcp::acceptor acceptor(loop);
+  Listener acceptor(loop);
   if (acceptor.assign(family == AF_INET ? Tcp::v4() : Tcp::v6(), descriptor, error); error)
     return net_failure(error, fmt::format("file descriptor {}", descriptor));
   return std::make_unique<TcpAcceptor>(std::move(acceptor));

@@ -135,6 +135,56 @@ TEST_F(NetTest, a_wait_ends_when_the_stream_is_closed_or_cancelled) {
   EXPECT_EQ(other->try_read(byte).state, Moved::State::ended);
 }
 
+TEST_F(NetTest, the_end_is_found_behind_bytes_that_came_with_it) {
+  auto const acceptor = network.listen(loop.get_executor(), any_port).value();
+  std::unique_ptr<ByteStream> one, other;
+  tasks.start(connect_both(network, *acceptor, loop.get_executor(), one, other));
+  loop.run_for(20s);
+  std::optional<Result<void>> waited;
+  tasks.start(wait_until_readable(*other, waited));
+  loop.restart();
+  loop.poll();
+  ASSERT_EQ(one->try_write(as_bytes("end")).bytes, 3U);
+  one->close();
+  loop.run_for(20s);
+  ASSERT_TRUE(waited && *waited);
+  std::array<std::byte, 100> bytes;
+  ASSERT_EQ(other->try_read(bytes).bytes, 3U);
+
+  waited.reset();
+  tasks.start(wait_until_readable(*other, waited));
+  loop.restart();
+  loop.run_for(20s);
+
+  ASSERT_TRUE(waited && *waited);
+  EXPECT_EQ(other->try_read(bytes).state, Moved::State::ended);
+}
+
+Task<void> close_when_readable(ByteStream& stream, std::unique_ptr<ByteStream>& victim) {
+  static_cast<void>(co_await stream.readable());
+  victim.reset();
+}
+
+TEST_F(NetTest, of_two_streams_that_are_ready_at_once_one_may_destroy_the_other) {
+  auto const acceptor = network.listen(loop.get_executor(), any_port).value();
+  std::array<std::unique_ptr<ByteStream>, 2> near, far;
+  for (std::size_t i : {0U, 1U}) {
+    tasks.start(connect_both(network, *acceptor, loop.get_executor(), near[i], far[i]));
+    loop.run_for(20s);
+    loop.restart();
+  }
+  tasks.start(close_when_readable(*far[0], far[1]));
+  tasks.start(close_when_readable(*far[1], far[0]));
+  loop.poll();
+
+  ASSERT_EQ(near[0]->try_write(as_bytes("x")).bytes, 1U);
+  ASSERT_EQ(near[1]->try_write(as_bytes("x")).bytes, 1U);
+  loop.run_for(20s);
+
+  EXPECT_EQ(tasks.running(), 0U);
+  EXPECT_TRUE(loop.stopped()) << "the loop ends when nobody waits";
+}
+
 TEST_F(NetTest, an_accept_ends_when_the_listener_is_closed) {
   auto const acceptor = network.listen(loop.get_executor(), any_port).value();
   tasks.start(echo_one(*acceptor, loop.get_executor()));
