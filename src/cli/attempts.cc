@@ -55,8 +55,9 @@ std::string query_of(Attempts const& args, std::string const& since) {
 std::string connection_of(boost::json::object const& attempt) {
   auto const http = shown(attempt, "http_version");
   if (http.empty()) return "";
-  auto text = std::string(shown(attempt, "reused") == "true" ? "kept" : "new");
-  if (shown(attempt, "resent") == "true") text += " resent";
+  auto const is = [&](std::string_view key) { return shown(attempt, key) == "yes"; };
+  auto text = std::string(is("reused") ? "kept" : "new");
+  if (is("resent")) text += " resent";
   if (auto const tls = shown(attempt, "tls_version"); !tls.empty()) text += " " + tls;
   return text + " HTTP/" + http;
 }

@@ -25,7 +25,10 @@ void Lane::arrived(std::uint64_t batch, WallTime accepted_at, std::uint32_t even
 
 bool Lane::take(std::vector<Item>& items) {
   items.clear();
-  if (!running_ || (unscanned_ == 0 && retries_.empty() && held_.empty())) return false;
+  if (!running_ || (unscanned_ == 0 && retries_.empty() && held_.empty())) {
+    limited_ = false;
+    return false;
+  }
   while (items.size() < entries_per_send_ && may_begin()) {
     items.emplace_back();
     if (take_one(items.back())) continue;

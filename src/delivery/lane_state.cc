@@ -222,7 +222,7 @@ io::Task<StreamStatus> Lane::status() {
   status.last_success = last_success_;
   status.last_failure = last_failure_;
   status.last_failure_reason = last_failure_reason_;
-  status.rate_limited = running_ && limited_ && bucket_.is_low(tools_.clock.now());
+  status.rate_limited = running_ && limited_;
   status.without_form = meters_->without_form.value();
   status.format_findings = meters_->findings.value();
   status.format_refused = meters_->refused.value();

@@ -326,7 +326,7 @@ io::Task<void> Shard::read(SharedLane lane) {
 
 void Shard::wake_at(Lane& lane, SteadyTime at) {
   // In steps, so that many retries share few timers.
-  constexpr auto step = std::chrono::duration_cast<SteadyTime::duration>(100ms);
+  constexpr auto step = std::chrono::duration_cast<SteadyTime::duration>(10ms);
   auto const late = at.time_since_epoch() % step;
   auto const tick = late == SteadyTime::duration::zero() ? at : at + (step - late);
   wakes_.emplace(tick, lane.weak_from_this());

@@ -24,7 +24,7 @@ class TokenBucket {
     fill(now);
     bool const was_free = !rate_;
     rate_ = rate;
-    tokens_ = was_free ? burst() : std::min(tokens_, burst());
+    tokens_ = was_free ? burst() : std::min(tokens_, most());
     filled_at_ = now;
   }
 
@@ -38,7 +38,7 @@ class TokenBucket {
   }
   // What was taken is not used after all.
   void give_back() {
-    if (rate_) tokens_ = std::min(tokens_ + 1, burst());
+    if (rate_) tokens_ = std::min(tokens_ + 1, most());
   }
 
   // When it is worth to ask again after a refusal: for one token, or for those of 10 ms where that is more, so that a high rate
@@ -51,19 +51,15 @@ class TokenBucket {
     return now +
            SteadyTime::duration(static_cast<SteadyTime::rep>(std::ceil(missing / rate() * 1e9)));
   }
-  // Whether it has less than next() waits for.
-  bool is_low(SteadyTime now) {
-    if (!rate_) return false;
-    fill(now);
-    return tokens_ < worthwhile() - slip;
-  }
 
  private:
   static constexpr double slip = 1e-6;  // of rounding
   static constexpr double one = 1 - slip;
+  // A low rate would lose what comes while its lane is woken late: a tenth of a second's worth is kept beside the one token.
+  double most() const { return std::max(burst(), 1 + rate() / 10); }
   double worthwhile() const { return std::clamp(rate() / 100, 1.0, burst()); }
   void fill(SteadyTime now) {
-    tokens_ = std::min(burst(), tokens_ + rate() * seconds(Duration(now - filled_at_)));
+    tokens_ = std::min(most(), tokens_ + rate() * seconds(Duration(now - filled_at_)));
     filled_at_ = now;
   }
 
