@@ -138,6 +138,26 @@ TEST_F(Http2Test, begins_no_more_streams_than_the_peer_takes) {
   }
 }
 
+TEST_F(Http2Test, asks_do_not_wait_behind_a_stream_where_there_is_no_room) {
+  answer_well(host);
+  auto const good = host.on_request;
+  host.on_connection = [](Http2Peer& peer) {
+    peer.say(testing::h2::settings({{max_concurrent_streams, 1}}));
+  };
+  EXPECT_EQ(finished_ask().answer.status, 200);  // its SETTINGS are known
+  host.on_request = nullptr;
+  auto const hanging = ask();
+  sim.settle();
+  host.on_request = good;
+
+  auto const beside = finished_ask("x");
+
+  EXPECT_EQ(beside.answer.body, "x");
+  EXPECT_EQ(beside.took, 0s);
+  EXPECT_FALSE(hanging.done());
+  EXPECT_EQ(host.peers.size(), 2U);
+}
+
 TEST_F(Http2Test, a_peer_that_takes_no_streams_is_asked_over_HTTP_1) {
   answer_well(host);
   host.on_connection = [](Http2Peer& peer) {
