@@ -11,7 +11,7 @@ class CountingTransport final : public Transport {
   explicit CountingTransport(std::atomic<int>& sent) : sent_(sent) {}
   BatchLimits limits() const override { return {}; }
   io::Task<std::vector<Outcome>> send(std::vector<Entry> batch) override {
-    co_await io::asio::post(co_await io::asio::this_coro::executor, io::asio::use_awaitable);
+    co_await io::asio::post(co_await io::asio::this_coro::executor, io::as_task);
     ++sent_;
     std::vector<Outcome> outcomes(batch.size(), answered(200));
     co_return outcomes;

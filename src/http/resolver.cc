@@ -84,7 +84,7 @@ struct Resolver::Watch {
   }
   Resolver* resolver;  // null: c-ares needs the socket no more
   ares_socket_t socket;
-  io::asio::posix::stream_descriptor descriptor;
+  io::asio::posix::basic_stream_descriptor<io::Executor> descriptor;
   bool read = false, write = false, reading = false, writing = false;
 };
 
@@ -231,7 +231,7 @@ void Resolver::socket_changed(ares_socket_t socket, bool read, bool write) {
 
 // Handlers hold the watch weakly: it may be gone, with its socket, when they run.
 void Resolver::wait(std::shared_ptr<Watch> const& watch, bool to_write) {
-  using Descriptor = io::asio::posix::stream_descriptor;
+  using Descriptor = io::asio::posix::basic_stream_descriptor<io::Executor>;
   bool& waiting = to_write ? watch->writing : watch->reading;
   if (waiting || !(to_write ? watch->write : watch->read)) return;
   waiting = true;

@@ -36,12 +36,12 @@ class HttpServer final : public Server {
   io::Task<void> drain(SteadyTime deadline) override {
     auto const listening = listening_;
     co_await io::asio::co_spawn(listening->tasks.executor(), end_accepting(*listening),
-                                io::asio::use_awaitable);
+                                io::as_task);
     // All begin at once; each ends by itself at the deadline.
     for (auto const& shard : listening->shards)
       io::asio::post(shard->loop(), [shard, deadline] { shard->begin_drain(deadline); });
     for (auto const& shard : listening->shards)
-      co_await io::asio::co_spawn(shard->loop(), shard->drain(deadline), io::asio::use_awaitable);
+      co_await io::asio::co_spawn(shard->loop(), shard->drain(deadline), io::as_task);
   }
 
  private:

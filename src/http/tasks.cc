@@ -23,8 +23,7 @@ void end_task(std::exception_ptr const& error) {
 
 }  // namespace
 
-Tasks::State::State(io::Executor const& executor)
-    : ended(executor, io::asio::steady_timer::time_point::max()) {}
+Tasks::State::State(io::Executor const& executor) : ended(executor, io::Timer::time_point::max()) {}
 
 Tasks::Tasks(io::Executor executor)
     : executor_(executor), state_(std::make_shared<State>(executor)) {}

@@ -23,7 +23,7 @@ class Tasks {
   struct State {
     explicit State(io::Executor const& executor);
     std::list<std::unique_ptr<io::asio::cancellation_signal>> running;
-    io::asio::steady_timer ended;
+    io::Timer ended;
   };
   io::Executor executor_;
   std::shared_ptr<State> state_;

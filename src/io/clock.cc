@@ -6,7 +6,7 @@ SteadyTime SystemClock::now() const { return std::chrono::steady_clock::now(); }
 WallTime SystemClock::wall() const { return std::chrono::system_clock::now(); }
 
 Task<void> SystemClock::sleep_until(SteadyTime at) {
-  asio::steady_timer timer(co_await asio::this_coro::executor, at);
+  Timer timer(co_await asio::this_coro::executor, at);
   auto const [error] = co_await timer.async_wait(op);
   if (error) unwind();
 }

@@ -25,15 +25,14 @@ void end_task(std::exception_ptr error) {
 }  // namespace
 
 struct TaskScope::State {
-  explicit State(Executor const& executor)
-      : ended(executor, asio::steady_timer::time_point::max()) {}
+  explicit State(Executor const& executor) : ended(executor, Timer::time_point::max()) {}
   struct Running {
     std::uint64_t number;
     std::unique_ptr<asio::cancellation_signal> signal;
   };
   std::list<Running> running;
   std::uint64_t next = 0;
-  asio::steady_timer ended;
+  Timer ended;
 };
 
 TaskScope::TaskScope(Executor executor)
@@ -75,8 +74,7 @@ Task<void> TaskScope::join() {
   }
 }
 
-Signal::Signal(Executor executor)
-    : timer_(std::move(executor), asio::steady_timer::time_point::max()) {}
+Signal::Signal(Executor executor) : timer_(std::move(executor), Timer::time_point::max()) {}
 
 Task<void> Signal::wait() {
   static_cast<void>(co_await timer_.async_wait(op));

@@ -9,6 +9,8 @@
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -25,12 +27,17 @@ namespace millrace::io {
 
 namespace asio = boost::asio;
 
+// A loop's own executor rather than any: what waits need not find out each time where it belongs.
+using Executor = asio::io_context::executor_type;
 template <class T>
-using Task = asio::awaitable<T>;
-using Executor = asio::any_io_executor;
+using Task = asio::awaitable<T, Executor>;
+using Timer = asio::basic_waitable_timer<std::chrono::steady_clock,
+                                         asio::wait_traits<std::chrono::steady_clock>, Executor>;
 
 // The completion token of every wait: `auto const [error, n] = co_await socket.async_read_some(buffer, io::op);`
-inline constexpr auto op = asio::as_tuple(asio::use_awaitable);
+inline constexpr auto op = asio::as_tuple(asio::deferred);
+// The same where an error is a bug, or there is none.
+inline constexpr asio::use_awaitable_t<Executor> as_task;
 
 // What leaves a cancelled Task. Never caught, but by TaskScope.
 struct Unwound {};
@@ -66,7 +73,7 @@ class Signal {
   void notify();      // on the loop's thread
 
  private:
-  asio::steady_timer timer_;
+  Timer timer_;
 };
 
 // Answers a wait from any thread, once. Dropped without an answer it ends the process: somebody would wait for ever.
@@ -90,7 +97,7 @@ class Resolver {
 
  private:
   Handler handler_;
-  Executor executor_;
+  asio::any_io_executor executor_;
 };
 
 // Waits for another thread: `begin(Resolver<T>)` hands the work over and returns at once. Not cancellable: the answer always comes.
@@ -98,12 +105,12 @@ class Resolver {
 template <class T, class Begin>
 Task<T> answer(Begin begin) {
   auto executor = co_await asio::this_coro::executor;
-  co_return co_await asio::async_initiate<decltype(asio::use_awaitable), void(T)>(
+  co_return co_await asio::async_initiate<asio::deferred_t const, void(T)>(
       [](auto handler, Begin run, Executor where) {
         run(Resolver<T>(asio::any_completion_handler<void(T)>(std::move(handler)),
                         std::move(where)));
       },
-      asio::use_awaitable, std::move(begin), std::move(executor));
+      asio::deferred, std::move(begin), std::move(executor));
 }
 
 }  // namespace millrace::io

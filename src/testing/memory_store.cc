@@ -135,7 +135,7 @@ namespace {
 // Lets the loop turn once, so that no caller comes to rely on an answer within the call.
 io::Task<void> turn() {
   auto const executor = co_await io::asio::this_coro::executor;
-  co_await io::asio::post(executor, io::asio::use_awaitable);
+  co_await io::asio::post(executor, io::as_task);
 }
 
 }  // namespace

@@ -10,7 +10,7 @@ using std::chrono::seconds;
 // Lives in the frame of sleep_until(): a cancelled Task takes it out of the clock by unwinding.
 struct SimClock::Sleeper {
   Sleeper(SimClock& of, SteadyTime at, io::Executor executor)
-      : clock(of), timer(std::move(executor), io::asio::steady_timer::time_point::max()) {
+      : clock(of), timer(std::move(executor), io::Timer::time_point::max()) {
     place = clock.sleepers_.emplace(at, this);
   }
   ~Sleeper() {
@@ -20,7 +20,7 @@ struct SimClock::Sleeper {
   Sleeper& operator=(Sleeper const&) = delete;
 
   SimClock& clock;
-  io::asio::steady_timer timer;
+  io::Timer timer;
   std::multimap<SteadyTime, Sleeper*>::iterator place;
   bool woken = false;
 };
@@ -32,7 +32,7 @@ SimClock::~SimClock() { check(sleepers_.empty(), "a SimClock outlives its sleepe
 
 io::Task<void> SimClock::sleep_until(SteadyTime at) {
   if (at <= now_) {
-    co_await io::asio::post(co_await io::asio::this_coro::executor, io::asio::use_awaitable);
+    co_await io::asio::post(co_await io::asio::this_coro::executor, io::as_task);
     co_return;
   }
   Sleeper sleeper(*this, at, co_await io::asio::this_coro::executor);
