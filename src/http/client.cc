@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "http/dial.h"
+#include "http/gate.h"
 #include "http/http1.h"
 #include "http/http2.h"
 #include "http/pool.h"
@@ -17,6 +18,9 @@ namespace millrace::http {
 namespace {
 
 constexpr auto tick = std::chrono::milliseconds(100);
+constexpr std::size_t opened_at_a_time = 128;
+constexpr auto quiet_after =
+    std::chrono::milliseconds(100);  // an opening of a connection does not count any more
 constexpr auto crowded_after = std::chrono::seconds(1);
 constexpr auto limit_remembered = std::chrono::seconds(60);
 constexpr auto without_http2_when_not_spoken = std::chrono::hours(1);
@@ -112,6 +116,7 @@ class Core : public std::enable_shared_from_this<Core> {
   std::shared_ptr<TlsClient const> tls_;
   Resolver resolver_;
   Turns turns_;
+  Gate gate_{opened_at_a_time}, open_gate_{std::numeric_limits<std::size_t>::max()};
   Pool pool_;
   Tasks tasks_;
   Http1 http1_;
@@ -119,18 +124,19 @@ class Core : public std::enable_shared_from_this<Core> {
   bool sweeping_ = false;
 };
 
-Answer failed(Answer answer, Trouble trouble, std::string reason) {
+// Both change the answer where it is, and stay out of line: a coroutine keeps each temporary in its frame, and malloc is slow beyond a
+// kilobyte.
+[[gnu::noinline]] void end_with(Answer& answer, Trouble trouble, std::string reason) {
   answer.trouble = trouble;
   answer.reason = std::move(reason);
-  return answer;
 }
 
 // What stays of an answer that is asked for once more within the same attempt.
-Answer resending(Answer const& before) {
-  Answer answer;
+[[gnu::noinline]] void begin_again(Answer& answer) {
+  bool const crowded = answer.crowded;
+  answer = Answer();
   answer.resent = true;
-  answer.crowded = before.crowded;
-  return answer;
+  answer.crowded = crowded;
 }
 
 // A head that ends early would let a caller's header value write the request.
@@ -158,9 +164,10 @@ io::Task<Answer> Core::ask(Ask ask) {
   Watch watch(ring_, began + std::chrono::duration_cast<SteadyTime::duration>(ask.deadline));
   ensure_sweep();
   answer.reached = Phase::dns;
-  if (!is_clean(ask))
-    co_return failed(std::move(answer), Trouble::own_side,
-                     "the request's own headers are malformed");
+  if (!is_clean(ask)) {
+    end_with(answer, Trouble::own_side, "the request's own headers are malformed");
+    co_return answer;
+  }
   if (!ask.tls) ask.tls = tls_;
   auto const origin = pool_.origin_of(*ask.url, ask.tls);
   UnderWay const under_way(*origin);
@@ -181,7 +188,8 @@ io::Task<Answer> Core::ask(Ask ask) {
         answer.reused = true;
       } else if (auto step = co_await connect(ask, origin, lease, watch, answer, http1)) {
         if (step->trouble == Trouble::none) continue;
-        co_return failed(std::move(answer), step->trouble, std::move(step->reason));
+        end_with(answer, step->trouble, std::move(step->reason));
+        co_return answer;
       }
       if (lease.has_stream()) {
         http2 = lease.take_stream();
@@ -205,12 +213,12 @@ io::Task<Answer> Core::ask(Ask ask) {
         sent_at + std::chrono::duration_cast<SteadyTime::duration>(answer.answer);
     if (answer.status != 0) origin->last_answer = answered_at;
     if (exchanged == Exchanged::silent && !answer.resent) {
-      answer = resending(answer);
+      begin_again(answer);
       fresh = http1 = true;
       continue;
     }
     if (exchanged == Exchanged::untouched) {  // at most twice: HTTP/1.1 has no such end
-      if (answer.trouble != Trouble::none) answer = resending(answer);
+      if (answer.trouble != Trouble::none) begin_again(answer);
       http1 = ++untouched > 1;
       if (http1) origin->http2_not_before = clock_.now() + without_http2_after_trouble;
       continue;
@@ -263,6 +271,15 @@ io::Task<Core::Step> Core::connect(Ask const& ask, std::shared_ptr<Origin> origi
   if (auto step = co_await find_addresses(*ask.url, addresses, watch)) co_return step;
   answer.dns = clock_.now() - began;
   answer.reached = Phase::connect;
+  Gate::Pass pass(ask.url->tls() ? gate_ : open_gate_, loop_);
+  {
+    Waiting const waiting(watch, pass.changed);
+    while (!pass.entered() && !watch.late) co_await pass.changed.wait();
+  }
+  if (!pass.entered())
+    co_return Failed{
+        Trouble::own_side,
+        fmt::format("too many other connections were being opened for {}", in_words(ask.deadline))};
   answer.address = io::text_of(io::Endpoint(addresses.front(), ask.url->port));
   if (auto step = check_addresses(*ask.url, addresses)) co_return step;
   DialNeeds const needs{network_, clock_, ask.tls, pool_.limits.connect_time, offers, turns_};
@@ -272,6 +289,7 @@ io::Task<Core::Step> Core::connect(Ask const& ask, std::shared_ptr<Origin> origi
   auto& dial = *dialling.dial;
   Waiting const waiting(watch, dial.changed);
   for (dial.go_on(); !dial.over() && !watch.late; dial.go_on()) {
+    if (clock_.now() >= dial_began + quiet_after) pass.leave();
     // The endpoint answers others, and leaves us standing: it takes no more connections than it has.
     if (dial.reached() == Phase::connect && clock_.now() >= dial_began + crowded_after &&
         origin->last_answer > dial_began && origin->open > origin->dialling) {
