@@ -42,7 +42,7 @@ class Http2Test : public ::testing::Test {
     return sim.start(timed(*client, sim.clock(), asks.back(), method));
   }
   // Time passes only if it must.
-  Asked const& finished(Asking const& asking) {
+  Asked finished(Asking const& asking) {
     sim.settle();
     for (int seconds = 0; seconds < 16 && !asking.done(); ++seconds)
       sim.advance(std::chrono::seconds(1));
