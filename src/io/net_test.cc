@@ -160,6 +160,30 @@ TEST_F(NetTest, the_end_is_found_behind_bytes_that_came_with_it) {
   EXPECT_EQ(other->try_read(bytes).state, Moved::State::ended);
 }
 
+TEST_F(NetTest, several_may_wait_for_the_same_and_one_may_give_up) {
+  auto const acceptor = network.listen(loop.get_executor(), any_port).value();
+  std::unique_ptr<ByteStream> one, other;
+  tasks.start(connect_both(network, *acceptor, loop.get_executor(), one, other));
+  loop.run_for(20s);
+  std::array<std::optional<Result<void>>, 3> waited;
+  TaskScope doomed(loop.get_executor());
+  tasks.start(wait_until_readable(*other, waited[0]));
+  doomed.start(wait_until_readable(*other, waited[1]));
+  tasks.start(wait_until_readable(*other, waited[2]));
+  loop.restart();
+  loop.poll();
+
+  doomed.cancel();
+  loop.restart();
+  loop.poll();
+  ASSERT_EQ(one->try_write(as_bytes("x")).bytes, 1U);
+  loop.run_for(20s);
+
+  EXPECT_TRUE(waited[0] && *waited[0]);
+  EXPECT_FALSE(waited[1]);
+  EXPECT_TRUE(waited[2] && *waited[2]);
+}
+
 Task<void> close_when_readable(ByteStream& stream, std::unique_ptr<ByteStream>& victim) {
   static_cast<void>(co_await stream.readable());
   victim.reset();

@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace millrace::io {
@@ -43,8 +44,9 @@ void ReadySet::remove(Member* member) {
   // A child process may hold a copy of the socket: closing it would not end the registration.
   ::epoll_ctl(set_.native_handle(), EPOLL_CTL_DEL, member->descriptor_, nullptr);
   member->descriptor_ = -1;
-  member->give_up(reading);
-  member->give_up(writing);
+  for (auto const direction : {reading, writing})
+    while (!member->waiters_[direction].empty())
+      member->give_up(direction, member->waiters_[direction].front().number);
   auto const number = member->number_;
   std::swap(members_[number], members_.back());
   members_[number]->number_ = number;
@@ -89,31 +91,42 @@ void ReadySet::Member::happened(std::uint32_t events) {
   ended_ = ended_ || (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) != 0;
   if (ended_ || (events & EPOLLIN) != 0) ready_[reading] = true;
   if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) ready_[writing] = true;
-  auto& set = set_;
-  auto const wake = [&](Direction direction) {
-    if (!ready_[direction] || !waiters_[direction]) return;
-    auto waiter = std::exchange(waiters_[direction], nullptr);
-    set.end_wait();
-    waiter(Woken::ready);
-  };
   wake(reading);
-  if (descriptor_ >= 0) wake(writing);  // `this` is kept until all is told
+  wake(writing);  // `this` is kept until all is told
 }
 
-void ReadySet::Member::give_up(Direction direction) {
-  if (!waiters_[direction]) return;
+// All that wait, though the first may use it up: what one of them reads may be what another needed. Who begins to wait meanwhile waits
+// for what comes next.
+void ReadySet::Member::wake(Direction direction) {
+  auto& waiters = waiters_[direction];
+  for (auto count = ready_[direction] ? waiters.size() : 0; count > 0 && !waiters.empty(); --count)
+    take(direction, 0)(Woken::ready);
+}
+
+void ReadySet::Member::give_up(Direction direction, std::uint64_t number) {
+  auto const& waiters = waiters_[direction];
+  auto const at = std::ranges::find(waiters, number, &Waiter::number);
+  if (at == waiters.end()) return;
+  asio::post(set_.loop_,
+             [handler = take(direction, static_cast<std::size_t>(at - waiters.begin()))]() mutable {
+               handler(Woken::given_up);
+             });
+}
+
+std::move_only_function<void(ReadySet::Woken)> ReadySet::Member::take(Direction direction,
+                                                                      std::size_t index) {
+  auto& waiters = waiters_[direction];
+  auto handler = std::move(waiters[index].handler);
+  waiters.erase(waiters.begin() + static_cast<std::ptrdiff_t>(index));
   set_.end_wait();
-  asio::post(set_.loop_, [waiter = std::exchange(waiters_[direction], nullptr)]() mutable {
-    waiter(Woken::given_up);
-  });
+  return handler;
 }
 
 // The waits own what they wait in; ending them removes members, which may be those of others.
 void ReadySet::shutdown() {
-  std::vector<std::move_only_function<void(Woken)>> waiters;
+  std::vector<std::vector<Member::Waiter>> waiters;
   for (auto const& member : members_)
-    for (auto& waiter : member->waiters_)
-      if (waiter) waiters.push_back(std::exchange(waiter, nullptr));
+    for (auto& some : member->waiters_) waiters.push_back(std::exchange(some, {}));
   waiting_ = 0;
   waiters.clear();
 }

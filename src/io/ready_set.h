@@ -42,13 +42,16 @@ class ReadySet final : public asio::execution_context::service {
     // A read gave less than it had room for. Behind the last bytes may be the end, of which the kernel has told already.
     void is_short() { ready_[reading] = ended_; }
 
-    // Only while it is not ready, and nobody else waits for this direction.
+    // Only while it is not ready. Several may wait at a time: over TLS a writer may have to wait until it can read.
     auto wait(Direction direction) {
       return asio::async_initiate<asio::deferred_t const, void(Woken)>(
           [this, direction](auto handler) {
+            auto const number = set_.next_++;
             if (auto slot = asio::get_associated_cancellation_slot(handler); slot.is_connected())
-              slot.assign([this, direction](asio::cancellation_type) { give_up(direction); });
-            waiters_[direction] = std::move(handler);
+              slot.assign([this, direction, number](asio::cancellation_type) {
+                give_up(direction, number);
+              });
+            waiters_[direction].push_back({number, std::move(handler)});
             set_.begin_wait();
           },
           asio::deferred);
@@ -58,14 +61,20 @@ class ReadySet final : public asio::execution_context::service {
     friend class ReadySet;
     explicit Member(ReadySet& set) : set_(set) {}
     void happened(std::uint32_t events);
-    void give_up(Direction direction);
+    void wake(Direction direction);
+    void give_up(Direction direction, std::uint64_t number);
+    std::move_only_function<void(Woken)> take(Direction direction, std::size_t index);
+    struct Waiter {
+      std::uint64_t number;
+      std::move_only_function<void(Woken)> handler;
+    };
 
     ReadySet& set_;
     int descriptor_ = -1;
     std::size_t number_ = 0;  // in members_
     std::array<bool, 2> ready_{};
     bool ended_ = false;  // what was told once is true for good
-    std::array<std::move_only_function<void(Woken)>, 2> waiters_;
+    std::array<std::vector<Waiter>, 2> waiters_;
   };
 
   // Null: the kernel takes no more.
@@ -84,6 +93,7 @@ class ReadySet final : public asio::execution_context::service {
   asio::posix::basic_stream_descriptor<Executor> set_;
   std::vector<std::unique_ptr<Member>> members_;
   std::size_t waiting_ = 0;
+  std::uint64_t next_ = 0;
   bool armed_ = false, telling_ = false;
 };
 
