@@ -21,6 +21,7 @@ constexpr auto tick = std::chrono::milliseconds(100);
 constexpr std::size_t opened_at_a_time = 128;
 constexpr auto quiet_after =
     std::chrono::milliseconds(100);  // an opening of a connection does not count any more
+constexpr int spoilt_in_a_row = 3;
 constexpr auto crowded_after = std::chrono::seconds(1);
 constexpr auto limit_remembered = std::chrono::seconds(60);
 constexpr auto without_http2_when_not_spoken = std::chrono::hours(1);
@@ -212,6 +213,10 @@ io::Task<Answer> Core::ask(Ask ask) {
     auto const answered_at =
         sent_at + std::chrono::duration_cast<SteadyTime::duration>(answer.answer);
     if (answer.status != 0) origin->last_answer = answered_at;
+    // A peer that spoils one answer after another may do better without.
+    if (http2 && answer.trouble != Trouble::protocol) origin->http2_spoilt = 0;
+    if (http2 && answer.trouble == Trouble::protocol && ++origin->http2_spoilt >= spoilt_in_a_row)
+      origin->http2_not_before = clock_.now() + without_http2_after_trouble;
     if (exchanged == Exchanged::silent && !answer.resent) {
       begin_again(answer);
       fresh = http1 = true;

@@ -299,6 +299,23 @@ TEST_F(Http2Test, a_peer_that_refuses_always_is_asked_over_HTTP_1_and_that_is_re
   EXPECT_EQ(host.requests(), 2U);
 }
 
+TEST_F(Http2Test, a_peer_that_spoils_three_answers_in_a_row_is_asked_over_HTTP_1) {
+  host.on_request = [](Http2Peer& peer, Http2Request& request) {
+    peer.say(headers(request.id, ok + literal("Server", "x"), true));
+  };
+  for (int i = 0; i < 3; ++i) {
+    auto const spoilt = finished_ask("x").answer;
+    EXPECT_EQ(spoilt.trouble, Trouble::protocol);
+    EXPECT_TRUE(spoilt.http2);
+  }
+
+  auto const answer = finished_ask("y").answer;
+
+  EXPECT_EQ(answer.body, "y") << answer.reason;
+  EXPECT_FALSE(answer.http2);
+  EXPECT_FALSE(answer.resent);
+}
+
 TEST_F(Http2Test, a_peer_that_refuses_always_and_has_no_HTTP_1_either_is_left_in_peace) {
   host.on_head = [](Http2Peer& peer, Http2Request& request) {
     peer.say(rst_stream(request.id, refused_stream));

@@ -72,6 +72,7 @@ struct Origin {
   // `waiters` for them.
   std::vector<std::shared_ptr<Http2>> http2;
   std::size_t http2_dials = 0, http2_joining = 0;
+  int http2_spoilt = 0;           // answers in a row that were against the protocol
   SteadyTime http2_not_before{};  // it does not speak it, or not well
 
   PoolWaiter* first_waiter();  // taken out of `waiters`, which are not empty
