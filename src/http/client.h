@@ -1,6 +1,7 @@
 // HTTP, asking side: one exchange with an origin, over kept connections, against endpoints that may be hostile.
 //   Success   is not decided here: the caller sees the status of the final answer, and whether its header block was complete in time.
-//   Deadline  One for names, connect, TLS and answer together (Ask::deadline). Shorter ones inside only switch addresses.
+//   Deadline  One for names, connect, TLS and answer together (Ask::deadline). Names, and each address with its TLS, have shorter ones
+//             within it (ClientLimits): when the last address has used up its own, the ask ends.
 //   Bounds    16 interim answers, 64 KiB of headers, 64 KiB of kept body; nothing is decoded, no redirect followed, no cookie kept.
 //   Threads   A Client belongs to one loop.
 #pragma once
@@ -55,7 +56,7 @@ struct Ask {
 
 enum class Trouble : std::uint8_t {
   none,      // an answer came
-  timeout,   // the deadline passed before the header block was complete
+  timeout,   // the deadline passed before the header block was complete, or that of connecting
   dns,       // the name does not resolve
   resolver,  // our resolver does not answer at all (own side)
   refused,   // the guard forbids the address, or nobody listens, or the network says no
