@@ -7,6 +7,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/string.hpp>
 
+#include "base/nearest.h"
 #include "json/write.h"
 
 namespace millrace::json {
@@ -19,22 +20,6 @@ bool has_control(std::string_view text) {
 
 std::string_view view(boost::json::string const& s) { return {s.data(), s.size()}; }
 std::string_view view(boost::json::string_view s) { return {s.data(), s.size()}; }
-
-// How many letters are added, taken away, changed, or swapped with the next one, to make `b` of `a`.
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
-  for (std::size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
-  for (std::size_t j = 0; j <= b.size(); ++j) d[0][j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      d[i][j] = std::min(
-          {d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0U : 1U)});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
-    }
-  }
-  return d[a.size()][b.size()];
-}
 
 std::string listed(std::vector<std::string_view> const& words) {
   std::string out;
@@ -61,17 +46,6 @@ std::optional<std::string_view> text_at(boost::json::object const& object, std::
   auto const* const value = object.if_contains(boost::json::string_view(key.data(), key.size()));
   if (value == nullptr || !value->is_string()) return std::nullopt;
   return view(value->get_string());
-}
-
-std::string_view near_miss(std::string_view word, std::vector<std::string_view> const& known) {
-  if (word.size() > 64) return {};
-  std::string_view best;
-  std::size_t nearest = 3;  // three slips make another word
-  for (auto const candidate : known) {
-    auto const d = distance(word, candidate);
-    if (d < nearest && d < candidate.size()) nearest = d, best = candidate;
-  }
-  return best;
 }
 
 boost::json::value const* Fields::member(std::string_view key) {
@@ -163,7 +137,8 @@ std::optional<std::size_t> Fields::choice(std::string_view key,
     auto const found = std::ranges::find(choices, view(value->get_string()));
     if (found != choices.end()) return static_cast<std::size_t>(found - choices.begin());
   }
-  return wrong(key, "is not " + listed(choices)), std::nullopt;
+  auto const guess = value->is_string() ? nearest(view(value->get_string()), choices) : "";
+  return wrong(key, "is not " + listed(choices) + did_you_mean(guess)), std::nullopt;
 }
 
 std::optional<std::vector<std::string>> Fields::texts(std::string_view key, std::size_t most_items,
@@ -212,7 +187,7 @@ void Fields::refuse_others() {
   for (auto const& [name, value] : object_) {
     auto const key = view(name);
     if (std::ranges::find(asked_, key) != asked_.end()) continue;
-    auto const guess = near_miss(key, asked_);
+    auto const guess = nearest(key, asked_);
     wrong(key, guess.empty() ? "is not a field that is known here"
                              : fmt::format("is not a field that is known here; did you mean {}?",
                                            quote(guess)));

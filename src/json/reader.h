@@ -27,9 +27,6 @@ struct FieldTrouble {
   std::string message;  // a sentence without its subject: "is not a string"
 };
 
-// What is nearest to `word` among `known`, when it is near enough to be a slip of the finger; else empty.
-std::string_view near_miss(std::string_view word, std::vector<std::string_view> const& known);
-
 // Reads one object. Each getter gives nullopt where the field is absent, and where it is wrong, which is then among the troubles.
 class Fields {
  public:

@@ -73,10 +73,14 @@ TEST_F(FieldsTest, refuses_unknown_fields_and_guesses_what_was_meant) {
                   "/color is not a field that is known here"));
 }
 
-TEST(NearMiss, knows_a_slip_from_another_word) {
-  EXPECT_EQ(near_miss("nmae", {"name", "url"}), "name");
-  EXPECT_EQ(near_miss("ulr", {"name", "url"}), "url");
-  EXPECT_EQ(near_miss("password", {"name", "url"}), "");
+TEST_F(FieldsTest, a_misspelt_word_of_a_choice_is_told_the_nearest) {
+  auto const value = parse(R"({"role":"onwer","other":"x"})");
+  Fields fields(value->get_object(), "", troubles);
+
+  fields.choice("role", {"owner", "viewer"}), fields.choice("other", {"owner", "viewer"});
+
+  EXPECT_THAT(told(), ElementsAre("/role is not owner or viewer; did you mean owner?",
+                                  "/other is not owner or viewer"));
 }
 
 }  // namespace
