@@ -22,6 +22,7 @@ constexpr std::size_t opened_at_a_time = 128;
 constexpr auto quiet_after =
     std::chrono::milliseconds(100);  // an opening of a connection does not count any more
 constexpr int spoilt_in_a_row = 3;
+constexpr int refused_at_most = 2, moved_at_most = 8;  // of one ask; then it goes over HTTP/1.1
 constexpr auto crowded_after = std::chrono::seconds(1);
 constexpr auto limit_remembered = std::chrono::seconds(60);
 constexpr auto without_http2_when_not_spoken = std::chrono::hours(1);
@@ -132,11 +133,11 @@ class Core : public std::enable_shared_from_this<Core> {
   answer.reason = std::move(reason);
 }
 
-// What stays of an answer that is asked for once more within the same attempt.
-[[gnu::noinline]] void begin_again(Answer& answer) {
-  bool const crowded = answer.crowded;
+// What stays of an answer that is asked for once more within the same attempt. `sent`: the peer may have seen the request.
+[[gnu::noinline]] void begin_again(Answer& answer, bool sent) {
+  bool const crowded = answer.crowded, resent = answer.resent;
   answer = Answer();
-  answer.resent = true;
+  answer.resent = resent || sent;
   answer.crowded = crowded;
 }
 
@@ -175,7 +176,8 @@ io::Task<Answer> Core::ask(Ask ask) {
   if (began >= origin->limit_until) origin->limit = std::numeric_limits<std::size_t>::max();
   bool fresh = false;  // a kept connection was no good
   bool http1 = !ask.url->tls() || !pool_.limits.http2;
-  for (int untouched = 0;;) {
+  bool replaced = false;
+  for (int refused = 0, moved = 0;;) {
     Lease lease(pool_, origin);
     bool const shares = !http1 && began >= origin->http2_not_before;
     auto http2 = shares ? origin->http2_with_room() : nullptr;
@@ -217,15 +219,21 @@ io::Task<Answer> Core::ask(Ask ask) {
     if (http2 && answer.trouble != Trouble::protocol) origin->http2_spoilt = 0;
     if (http2 && answer.trouble == Trouble::protocol && ++origin->http2_spoilt >= spoilt_in_a_row)
       origin->http2_not_before = clock_.now() + without_http2_after_trouble;
-    if (exchanged == Exchanged::silent && !answer.resent) {
-      begin_again(answer);
+    if (exchanged == Exchanged::silent && !std::exchange(replaced, true)) {
+      begin_again(answer, true);
       fresh = http1 = true;
       continue;
     }
-    if (exchanged == Exchanged::untouched) {  // at most twice: HTTP/1.1 has no such end
-      if (answer.trouble != Trouble::none) begin_again(answer);
-      http1 = ++untouched > 1;
+    // HTTP/1.1 has no such ends.
+    if (exchanged == Exchanged::refused) {
+      begin_again(answer, answer.trouble != Trouble::none);
+      http1 = ++refused >= refused_at_most;
       if (http1) origin->http2_not_before = clock_.now() + without_http2_after_trouble;
+      continue;
+    }
+    if (exchanged == Exchanged::untouched || exchanged == Exchanged::unsent) {
+      begin_again(answer, exchanged == Exchanged::untouched);
+      http1 = http1 || ++moved >= moved_at_most;
       continue;
     }
     if (exchanged == Exchanged::reusable) lease.keep(answered_at);

@@ -20,7 +20,10 @@ enum class Exchanged : std::uint8_t {
   settled,   // the Answer says how; the connection is to be closed
   reusable,  // the Answer says how; the connection may carry another
   silent,  // as settled, but no byte came before the kept connection ended: it was closed while it rested
-  untouched,  // the peer has surely not processed the request: it may be sent again (HTTP/2 only)
+  // The peer has surely not processed the request, which may be sent again (HTTP/2 only):
+  refused,    // it would not
+  untouched,  // the connection, which has served others, ended before
+  unsent,     // the same, and nothing of the request had left
 };
 
 class Http1 {

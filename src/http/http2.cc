@@ -58,7 +58,8 @@ io::Task<Exchanged> Http2::exchange(Ask const& ask, Watch& watch, Answer& answer
   auto const self = shared_from_this();
   Stream stream(*this, ask, answer);
   auto const sent_at = needs_.clock.now();
-  if (!engine_.begin(stream)) co_return Exchanged::untouched;
+  if (!engine_.begin(stream))
+    co_return engine_.is_ending() && engine_.served() == 0 ? Exchanged::refused : Exchanged::unsent;
   flush_soon();
   {
     Waiting const waiting(watch, stream.changed);
@@ -90,7 +91,11 @@ io::Task<Exchanged> Http2::exchange(Ask const& ask, Watch& watch, Answer& answer
   }
   answer.trouble = stream.state() == State::bad ? Trouble::protocol : Trouble::broken;
   answer.reason = stream.why();
-  if (stream.state() == State::unprocessed) co_return Exchanged::untouched;
+  if (stream.state() == State::refused) co_return Exchanged::refused;
+  // A connection that ends before it has served anybody is a refusal, too.
+  if (stream.state() == State::unprocessed && engine_.served() == 0) co_return Exchanged::refused;
+  if (stream.state() == State::unprocessed)
+    co_return stream.was_sent() ? Exchanged::untouched : Exchanged::unsent;
   co_return stream.state() == State::silent ? Exchanged::silent : Exchanged::settled;
 }
 
@@ -124,12 +129,14 @@ bool Http2::write() {
     auto const moved = connection_->stream->try_write(as_bytes(next));
     if (moved.state == io::Moved::State::done) {
       written_ += moved.bytes;
+      engine_.note_sent(moved.bytes);
       continue;
     }
     if (moved.state == io::Moved::State::again) {
       writing_ = true;
       needs_.tasks.start(shared_from_this(), write_rest());
     } else {
+      take_all();  // a peer that takes nothing more may have said why, and what it has not processed
       end(in_words(moved.code));
     }
     return false;
@@ -151,21 +158,21 @@ io::Task<void> Http2::read() {
     }
     auto const room_before = engine_.room();
     auto const live_before = engine_.live();
-    while (!over_) {
-      auto const moved = stream.try_read(needs_.scratch);
-      if (moved.state == io::Moved::State::again) break;
-      if (moved.state != io::Moved::State::done) {
-        end(in_words(moved.code));
-        break;
-      }
-      engine_.take(as_text(needs_.scratch.first(moved.bytes)), needs_.clock.now());
-      if (engine_.is_over()) break;
-    }
+    take_all();
     if (engine_.live() == 0 && live_before > 0) idle_since_ = needs_.clock.now();
     flush();
     if (!over_ && engine_.room() > room_before) needs_.changed(*this);
   }
   end("the connection was closed");
+}
+
+void Http2::take_all() {
+  while (!over_ && !engine_.is_over()) {
+    auto const moved = connection_->stream->try_read(needs_.scratch);
+    if (moved.state == io::Moved::State::again) return;
+    if (moved.state != io::Moved::State::done) return end(in_words(moved.code));
+    engine_.take(as_text(needs_.scratch.first(moved.bytes)), needs_.clock.now());
+  }
 }
 
 void Http2::end(std::string const& why) {

@@ -40,7 +40,7 @@ class Http2 final : public std::enable_shared_from_this<Http2> {
   SteadyTime idle_since() const { return idle_since_; }
   bool over() const { return over_; }
   std::string const& objection() const { return engine_.objection(); }
-  // As Http1::exchange. Without room: untouched.
+  // As Http1::exchange. Without room: unsent, or refused.
   io::Task<Exchanged> exchange(Ask const& ask, Watch& watch, Answer& answer);
   void close();  // says GOAWAY if it can; streams under way end
 
@@ -48,7 +48,8 @@ class Http2 final : public std::enable_shared_from_this<Http2> {
   class Stream;
   void flush_soon();
   void flush();
-  bool write();  // false: it must wait, or the connection is broken
+  bool write();     // false: it must wait, or the connection is broken
+  void take_all();  // that has come
   io::Task<void> write_rest();
   io::Task<void> read();
   void end(std::string const& why);

@@ -99,6 +99,7 @@ struct Http2Engine::Callbacks {
               "the server ended the connection: {}{}{}", name_of_code(frame->goaway.error_code),
               frame->goaway.opaque_data_len > 0 ? ": " : "",
               printable(text_of(frame->goaway.opaque_data, frame->goaway.opaque_data_len)));
+        self.end_above(frame->goaway.last_stream_id);
         break;
       default:
         break;
@@ -144,7 +145,16 @@ struct Http2Engine::Callbacks {
     auto& out = *engine(user).out_;
     if (out.size() >= given_at_once) return NGHTTP2_ERR_WOULDBLOCK;
     out.append(text_of(bytes, size));
+    engine(user).given_ += size;
     return static_cast<ssize_t>(size);
+  }
+
+  // All frames before it have been given whole.
+  static int before_send(nghttp2_session*, nghttp2_frame const* frame, void* user) {
+    auto& self = engine(user);
+    if (frame->hd.type != NGHTTP2_HEADERS) return 0;
+    if (auto* const stream = self.stream_of(frame->hd.stream_id)) stream->begins_at_ = self.given_;
+    return 0;
   }
 
   static ssize_t read_body(nghttp2_session*, std::int32_t id, std::uint8_t*, std::size_t size,
@@ -167,6 +177,7 @@ struct Http2Engine::Callbacks {
     self.out_->append(text_of(head, 9));
     self.out_->append(stream->ask_.body.substr(stream->sent_, size));
     stream->sent_ += size;
+    self.given_ += 9 + size;
     // Whoever takes what we send may open its windows for it, twice a frame.
     self.useless_frames_ -= std::min<std::size_t>(self.useless_frames_, 2);
     return 0;
@@ -184,6 +195,7 @@ struct Http2Engine::Callbacks {
       nghttp2_session_callbacks_set_on_data_chunk_recv_callback(to, data);
       nghttp2_session_callbacks_set_on_stream_close_callback(to, closed);
       nghttp2_session_callbacks_set_error_callback2(to, says);
+      nghttp2_session_callbacks_set_before_frame_send_callback(to, before_send);
       nghttp2_session_callbacks_set_send_callback(to, send);
       nghttp2_session_callbacks_set_send_data_callback(to, send_body);
       return to;
@@ -227,9 +239,7 @@ Http2Stream* Http2Engine::stream_of(std::int32_t id) const {
 }
 
 std::size_t Http2Engine::room() const {
-  if (over_ || retired_ || going_away_ || !objection_.empty() ||
-      nghttp2_session_get_next_stream_id(session_.get()) >= last_stream)
-    return 0;
+  if (is_ending() || nghttp2_session_get_next_stream_id(session_.get()) >= last_stream) return 0;
   std::size_t const theirs = settings_came_
                                  ? nghttp2_session_get_remote_settings(
                                        session_.get(), NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
@@ -306,6 +316,7 @@ void Http2Engine::end(Http2Stream& stream, State state, std::string why) {
   if (stream.over()) return;
   stream.state_ = state;
   stream.why_ = std::move(why);
+  stream.was_sent_ = has_left(stream);
   stream.over_at_ = now_;
   nghttp2_session_set_stream_user_data(session_.get(), stream.id_, nullptr);
   live_[stream.place_] = live_.back();
@@ -391,8 +402,8 @@ void Http2Engine::stream_closed(std::int32_t id, std::uint32_t code) {
     return end(*stream, State::done, {});
   }
   if (code == NGHTTP2_HTTP_1_1_REQUIRED) objection_ = "it asks for HTTP/1.1";
-  bool const untouched = code == NGHTTP2_REFUSED_STREAM || code == NGHTTP2_HTTP_1_1_REQUIRED;
-  end(*stream, untouched && !stream->has_bytes() ? State::unprocessed : State::broken,
+  bool const refused = code == NGHTTP2_REFUSED_STREAM || code == NGHTTP2_HTTP_1_1_REQUIRED;
+  end(*stream, refused && !stream->has_bytes() ? State::refused : State::broken,
       fmt::format("the stream was reset before the end of the header block ({})",
                   name_of_code(code)));
 }
@@ -452,12 +463,24 @@ void Http2Engine::ended(std::string const& why, SteadyTime now) {
   end_all(State::broken, peer_says_.empty() ? why : peer_says_);
 }
 
-// `as`: how those end whose header block is not complete.
+// What a GOAWAY does not count. nghttp2 itself knows of no stream that it has not begun to give, and begins none behind a GOAWAY.
+void Http2Engine::end_above(std::int32_t last) {
+  for (auto* const stream : std::vector(live_)) {
+    bool const counts = stream->id_ <= last && stream->begins_at_ != Http2Stream::not_given;
+    if (stream->state() == State::waiting && !stream->has_bytes() && !counts)
+      end(*stream, State::unprocessed,
+          peer_says_.empty() ? "the server closes the connection" : peer_says_);
+  }
+}
+
+// `as`: how those end whose header block is not complete, and of which the peer may have seen something.
 void Http2Engine::end_all(State as, std::string const& why) {
   over_ = true;
   while (!live_.empty()) {
     auto& stream = *live_.back();
-    if (stream.state() == State::body) {
+    if (!has_left(stream)) {
+      end(stream, State::unprocessed, why);
+    } else if (stream.state() == State::body) {
       stream.answer_.reason = "bad framing: the connection ended within the body";
       stream.answer_.body_cut = true;
       end(stream, State::done, {});

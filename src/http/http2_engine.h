@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -28,7 +29,8 @@ class Http2Stream {
     bad,      // against the protocol or the bounds; why()
     broken,   // reset by the peer, or the connection ended; why()
     silent,  // as broken, but nothing at all came on this connection, which had served before, since it was begun
-    unprocessed,  // the peer says that it has done nothing with it; why()
+    refused,      // the peer says that it has done nothing with it, and takes others; why()
+    unprocessed,  // the connection ends, and the peer has surely done nothing with it; why()
   };
 
   // `answer` (status, headers, body, reason are written) and what `ask` points to live as long as this.
@@ -40,6 +42,7 @@ class Http2Stream {
   State state() const { return state_; }
   bool over() const { return state_ >= State::done; }
   bool has_bytes() const { return first_byte_at_ != SteadyTime{}; }
+  bool was_sent() const { return was_sent_; }  // of one that is over: in part, at least
   std::string const& why() const { return why_; }
   SteadyTime first_byte_at() const { return first_byte_at_; }
   SteadyTime head_at() const { return head_at_; }  // when the header block was complete
@@ -51,14 +54,17 @@ class Http2Stream {
 
  private:
   friend class Http2Engine;
+  static constexpr auto not_given = std::numeric_limits<std::uint64_t>::max();
   Ask const& ask_;
   Answer& answer_;
   State state_ = State::none;
   std::string why_;
   SteadyTime first_byte_at_{}, head_at_{}, over_at_{};
   std::int32_t id_ = 0;
-  std::size_t place_ = 0;  // in Http2Engine::live_
-  std::size_t sent_ = 0;   // of the request's body
+  std::size_t place_ = 0;                // in Http2Engine::live_
+  std::size_t sent_ = 0;                 // of the request's body
+  std::uint64_t begins_at_ = not_given;  // among the bytes that the connection gave
+  bool was_sent_ = false;
   std::size_t header_bytes_ = 0, kept_header_bytes_ = 0;
   std::uint64_t body_bytes_ = 0;
   std::uint64_t received_before_ = 0;  // on the connection, when it was begun
@@ -84,12 +90,15 @@ class Http2Engine {
   void take(std::string_view bytes, SteadyTime now);
   // Appends what is to be sent until `out` has about 32 KiB; whole frames, whole requests first.
   void give(std::string& out);
+  // So many of the bytes that give() gave have left for the peer. Asks of which none has are unprocessed when the connection ends.
+  void note_sent(std::size_t bytes) { sent_ += bytes; }
   // No more bytes come, or go. `why` for people. Ends every stream.
   void ended(std::string const& why, SteadyTime now);
   // Nothing can come of this connection any more: send what give() has, and close. Every stream is over.
   bool is_over() const { return over_; }
   void retire() { retired_ = true; }  // begins no more streams
   bool is_retired() const { return retired_; }
+  bool is_ending() const { return over_ || retired_ || going_away_ || !objection_.empty(); }
   void say_goodbye();  // GOAWAY, by the next give()
   // Why this origin is better asked by HTTP/1.1 from now on; empty: it is not.
   std::string const& objection() const { return objection_; }
@@ -106,6 +115,8 @@ class Http2Engine {
   Http2Stream* stream_of(std::int32_t id) const;
   void end(Http2Stream& stream, State state, std::string why);
   void end_all(State as, std::string const& why);
+  void end_above(std::int32_t last);
+  bool has_left(Http2Stream const& stream) const { return stream.begins_at_ < sent_; }
   void refuse(Http2Stream& stream, char const* why);  // resets it
   void head_complete(Http2Stream& stream);
   void stream_closed(std::int32_t id, std::uint32_t code);
@@ -123,6 +134,7 @@ class Http2Engine {
   std::string* out_ = nullptr;  // where give() writes
   SteadyTime now_{}, last_frame_at_{};
   std::uint64_t received_ = 0, served_ = 0, received_at_last_end_ = 0;
+  std::uint64_t given_ = 0, sent_ = 0;
   std::size_t useless_frames_ = 0;
   bool settings_came_ = false, over_ = false, retired_ = false, going_away_ = false;
   std::string objection_, library_says_;
