@@ -282,6 +282,34 @@ std::string_view constexpr mismatch_message =
     "Secret Access Key and signing "
     "method. Consult the service documentation for details.";
 
+struct SignedPayload {
+  std::string text;       // the last line of the canonical request
+  std::string body_hash;  // raw; empty: the body is not signed
+};
+
+// What x-amz-content-sha256 says is never believed: it is held against the body, or it is a word of S3's.
+std::expected<SignedPayload, SignatureFault> signed_payload(AwsRequest const& request,
+                                                            std::string_view service) {
+  auto const given = header(request, "x-amz-content-sha256").value_or("");
+  if (given == unsigned_payload && service == "s3")
+    return SignedPayload{std::string(unsigned_payload), ""};
+  auto hash = sha256(request.body);
+  auto text = hex(hash);
+  if (given.empty()) return SignedPayload{std::move(text), std::move(hash)};
+  if (lower(given) == text) return SignedPayload{std::string(given), std::move(hash)};
+  std::string why(mismatch_message);
+  if (given == unsigned_payload || given.starts_with("STREAMING-"))
+    why += fmt::format(
+        " x-amz-content-sha256 is '{}', but requests here sign their whole body: send its SHA-256, "
+        "or leave the header out.",
+        shown(given));
+  else
+    why +=
+        " x-amz-content-sha256 is not the SHA-256 of the body that arrived: it was changed on the "
+        "way, or hashed in another form.";
+  return std::unexpected(SignatureFault{SignatureTrouble::mismatch, std::move(why)});
+}
+
 }  // namespace
 
 std::string amz_stamp(WallTime time) {
@@ -339,7 +367,8 @@ std::vector<std::pair<std::string, std::string>> sign_v4(AwsRequest const& reque
   names.erase(std::ranges::unique(names).begin(), names.end());
 
   auto const given = header(request, "x-amz-content-sha256");
-  auto const payload_hash = given ? std::string(*given) : sha256_hex(request.body);
+  auto const payload_hash =
+      given && !given->empty() ? std::string(*given) : sha256_hex(request.body);
   auto const canonical = canonical_request(full, names, payload_hash,
                                            sign_once ? PathForm::once : PathForm::normalized);
   auto const date = std::string_view(stamp).substr(0, 8);
@@ -390,29 +419,23 @@ std::expected<VerifiedSignature, SignatureFault> verify_v4(
   if (now)
     if (auto fault = out_of_time(*at, *now)) return std::unexpected(std::move(*fault));
 
-  auto const mismatch =
-      std::unexpected(SignatureFault{SignatureTrouble::mismatch, std::string(mismatch_message)});
-  auto const given = header(request, "x-amz-content-sha256");
-  std::string payload_hash(unsigned_payload);
-  if (!given || *given != unsigned_payload) {
-    payload_hash = sha256_hex(request.body);
-    if (given && lower(*given) != payload_hash) return mismatch;
-    if (given) payload_hash = *given;
-  }
+  auto const payload = signed_payload(request, authorization->service);
+  if (!payload) return std::unexpected(payload.error());
   auto const scope = fmt::format("{}/{}/{}/aws4_request", authorization->date,
                                  authorization->region, authorization->service);
   auto const key =
       signing_key(*secret, authorization->date, authorization->region, authorization->service);
   auto const matches = [&](PathForm form) {
     auto const canonical =
-        canonical_request(request, authorization->signed_headers, payload_hash, form);
+        canonical_request(request, authorization->signed_headers, payload->text, form);
     return same_secret(hex(hmac_sha256(key, string_to_sign(stamp, scope, canonical))),
                        authorization->signature);
   };
   if (authorization->service == "s3" ? !matches(PathForm::once) : !matches(PathForm::normalized))
-    return mismatch;
+    return std::unexpected(
+        SignatureFault{SignatureTrouble::mismatch, std::string(mismatch_message), true});
   return VerifiedSignature{authorization->access_key_id, authorization->region,
-                           authorization->service};
+                           authorization->service, payload->body_hash};
 }
 
 }  // namespace millrace::crypto

@@ -54,14 +54,21 @@ enum class SignatureTrouble { missing, incomplete, unknown_key, expired, mismatc
 struct SignatureFault {
   SignatureTrouble trouble;
   std::string message;  // as AWS words it
+  // Key, date, scope and body are in order, and the signature differs all the same: the secret is another one, or something on the
+  // way has changed a signed header.
+  bool differs = false;
 };
 
 struct VerifiedSignature {
   std::string access_key_id;
   std::string region, service;
+  std::string
+      body_hash;  // SHA-256 of the body, 32 bytes; empty: the body is not signed (S3's UNSIGNED-PAYLOAD)
 };
 
 // `secret_of(access key id)`: nullopt when there is no such key. Skew: 5 minutes either way (nullopt: not checked).
+// The signature is over the SHA-256 of the body. A header x-amz-content-sha256 may be absent, empty, or that hash in hexadecimal;
+// with any other value the request is refused (mismatch), but for S3's UNSIGNED-PAYLOAD in the scope of the service "s3".
 std::expected<VerifiedSignature, SignatureFault> verify_v4(
     AwsRequest const& request,
     std::function<std::optional<std::string>(std::string_view)> const& secret_of,

@@ -199,6 +199,7 @@ TEST_F(VerifyV4, notices_every_change_of_what_is_signed) {
   SignedRequest other = *this;
   other.headers.emplace_back("Host", "another.example.edu");
   EXPECT_EQ(other.refusal().trouble, SignatureTrouble::mismatch);
+  EXPECT_TRUE(other.refusal().differs);
 }
 
 TEST_F(VerifyV4, does_not_mind_what_is_not_signed) {
@@ -306,15 +307,54 @@ TEST(VerifyV4Round, verifies_what_it_signed) {
   }
 }
 
-TEST_F(VerifyV4, takes_a_payload_that_is_not_signed_only_where_it_says_so) {
+// A request with this x-amz-content-sha256, signed over `payload` by its own signature; then `body` is what arrives.
+std::expected<VerifiedSignature, SignatureFault> verify_with(std::string_view header,
+                                                             std::string_view service,
+                                                             std::string_view body) {
+  auto const now = at("2026-11-21T19:05:12Z");
   AwsRequest request{
-      "POST", "/", "", {{"host", "h"}, {"x-amz-content-sha256", "UNSIGNED-PAYLOAD"}}, "one"};
-  auto const added = sign_v4(request, {"ID", "s", ""}, "r", "kinesis", now);
+      "POST", "/", "", {{"host", "h"}, {"x-amz-content-sha256", header}}, "the body"};
+  auto const added = sign_v4(request, {"ID", "s", ""}, "r", service, now);
   for (auto const& [name, value] : added) request.headers.emplace_back(name, value);
-  request.body = "two";
+  request.body = body;
+  return verify_v4(request, [](std::string_view) { return std::optional<std::string>("s"); }, now);
+}
 
-  EXPECT_TRUE(
-      verify_v4(request, [](std::string_view) { return std::optional<std::string>("s"); }, now));
+TEST(VerifyV4Payload, is_the_bodys_hash_where_the_header_is_empty) {
+  auto const verified = verify_with("", "kinesis", "the body");
+
+  ASSERT_TRUE(verified) << verified.error().message;
+  EXPECT_EQ(verified->body_hash, sha256("the body"));
+  EXPECT_FALSE(verify_with("", "kinesis", "another body"));
+}
+
+TEST(VerifyV4Payload, is_never_what_a_header_claims) {
+  auto const hash = sha256_hex("the body");
+  std::string upper = hash;
+  for (auto& c : upper)
+    if (c >= 'a' && c <= 'f') c = static_cast<char>(c - 'a' + 'A');
+
+  EXPECT_TRUE(verify_with(hash, "kinesis", "the body"));
+  EXPECT_TRUE(verify_with(upper, "kinesis", "the body"));
+  for (std::string const& claimed :
+       {hash, sha256_hex("another body"), std::string("UNSIGNED-PAYLOAD"), std::string("x"),
+        std::string("STREAMING-AWS4-HMAC-SHA256-PAYLOAD")}) {
+    EXPECT_FALSE(verify_with(claimed, "kinesis", "changed")) << claimed;
+    if (claimed == hash) continue;
+    auto const refused = verify_with(claimed, "kinesis", "the body");
+    ASSERT_FALSE(refused) << claimed;
+    EXPECT_EQ(refused.error().trouble, SignatureTrouble::mismatch);
+    EXPECT_FALSE(refused.error().differs);
+    EXPECT_THAT(refused.error().message, HasSubstr("x-amz-content-sha256 is"));
+  }
+}
+
+TEST(VerifyV4Payload, may_be_unsigned_for_s3_alone) {
+  auto const verified = verify_with("UNSIGNED-PAYLOAD", "s3", "any body");
+
+  ASSERT_TRUE(verified);
+  EXPECT_EQ(verified->body_hash, "");
+  EXPECT_FALSE(verify_with("STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "s3", "the body"));
 }
 
 }  // namespace

@@ -102,6 +102,28 @@ AwsError signature_error(crypto::SignatureFault const& fault) {
   std::abort();
 }
 
+// What a request says of itself, fit to stand in an answer.
+std::string shown(std::string_view text) {
+  std::string out(text.substr(0, 255));
+  for (auto& c : out)
+    if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7F) c = '?';
+  return out;
+}
+
+// A signature that fits everywhere else usually fails for one of two reasons; AWS's words tell only of the secret. This is the other.
+std::string host_remark(http::ServerRequest const& request) {
+  auto out = fmt::format("The request arrived here with the header 'Host: {}'",
+                         shown(request.header("Host").value_or("")));
+  if (auto const forwarded = request.header("X-Forwarded-Host"))
+    out += fmt::format(", and its X-Forwarded-Host is '{}'", shown(*forwarded));
+  return out +
+         ". The client has signed the host and port that it called: where that was another, a "
+         "proxy "
+         "on the way has rewritten it and must pass it on unchanged (nginx: proxy_set_header Host "
+         "$http_host; Caddy does so by itself). Where it was this one, the secret access key "
+         "differs.";
+}
+
 std::string arn_of(std::string_view region, std::string_view stream) {
   return fmt::format("arn:aws:kinesis:{}:{}:stream/{}", region, account_id, stream);
 }
@@ -186,18 +208,19 @@ std::expected<Kinesis::Caller, AwsError> Kinesis::authenticate(
     return key ? std::optional(key->secret_access_key) : std::nullopt;
   };
   auto const verified = crypto::verify_v4(signed_request, secret_of, parts_.clock.wall());
-  if (!verified) return std::unexpected(signature_error(verified.error()));
+  if (!verified) {
+    auto error = signature_error(verified.error());
+    if (verified.error().differs) error.message += ' ' + host_remark(request);
+    return std::unexpected(std::move(error));
+  }
   if (verified->service != "kinesis")
     return std::unexpected(AwsError{400, "InvalidSignatureException",
                                     "Credential should be scoped to correct service: 'kinesis'. "});
   if (!key->principal.may_produce())
     return std::unexpected(
         AwsError{400, "AccessDeniedException", "This access key may not send events."});
-  Caller caller{std::move(key->principal), verified->access_key_id, verified->region, ""};
-  // The verifier has compared this header with the body: no need to hash it again.
-  if (auto const hash = request.header("x-amz-content-sha256"); hash && hash->size() == 64)
-    caller.body_hash = unhex(*hash).value_or("");
-  return caller;
+  return Caller{std::move(key->principal), verified->access_key_id, verified->region,
+                verified->body_hash};
 }
 
 std::expected<Kinesis::Sorted, AwsError> Kinesis::sort(std::string& body, Action action,

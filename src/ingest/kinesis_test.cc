@@ -337,6 +337,38 @@ TEST_F(KinesisTest, refuses_what_is_not_signed_rightly) {
   EXPECT_EQ(store.appends(), 0U);
 }
 
+TEST_F(KinesisTest, takes_an_empty_hash_of_the_body_as_none) {
+  auto request = kinesis_request("PutRecords", put_records({canvas_event("a")}));
+  request.headers.push_back({"x-amz-content-sha256", ""});
+  sign(request, sim.clock().wall());
+  auto changed = request;
+  changed.body.back() = ' ';
+
+  EXPECT_EQ(call(request).status, 200);
+  EXPECT_THAT(call(changed).body, HasSubstr("InvalidSignatureException"));
+  EXPECT_THAT(store.payloads(), SizeIs(1));
+}
+
+TEST_F(KinesisTest, names_the_hosts_where_a_proxy_may_have_changed_the_signed_one) {
+  auto request = signed_request("PutRecords", put_records({canvas_event("a")}));
+  request.headers[0].value = "events.example.edu";
+  auto const alone = call(request).body;
+  request.headers.push_back({"X-Forwarded-Host", "events.example.edu:8443"});
+  auto const forwarded = call(request).body;
+  auto late = kinesis_request("PutRecords", put_records({canvas_event("a")}));
+  sign(late, sim.clock().wall() - 6min);
+
+  EXPECT_THAT(
+      alone,
+      AllOf(HasSubstr(R"({"__type":"InvalidSignatureException","message":"The request signature)"),
+            HasSubstr("arrived here with the header 'Host: events.example.edu'."),
+            HasSubstr("proxy_set_header Host $http_host;")));
+  EXPECT_THAT(forwarded, HasSubstr("'Host: events.example.edu', and its X-Forwarded-Host is "
+                                   "'events.example.edu:8443'."));
+  EXPECT_THAT(call(late).body, ::testing::Not(HasSubstr("Host")))
+      << "told only where a host may be the reason";
+}
+
 TEST_F(KinesisTest, takes_anything_from_anybody_where_any_signature_is_set) {
   settings.any_signature = true;
   auto const body = put_records({canvas_event("a", "any-account")});
