@@ -17,15 +17,16 @@ class LaneDispatcher final : public Dispatcher {
         renderer_(parts_.keys, parts_.clock,
                   {settings_.issuer, settings_.rendered_bytes, settings_.signing_threads},
                   parts_.caliper),
-        tools_{parts_.store,
-               parts_.clock,
-               parts_.random,
-               parts_.log,
-               renderer_,
-               settings_,
-               RetryPolicy::canvas(),
-               {},
-               {}},
+        tools_{.store = parts_.store,
+               .clock = parts_.clock,
+               .random = parts_.random,
+               .log = parts_.log,
+               .renderer = renderer_,
+               .settings = settings_,
+               .policy = RetryPolicy::canvas(),
+               .delivery_time = {},
+               .end_to_end_time = {},
+               .work = {}},
         checkpointer_(parts_.loops.front(), parts_.store, parts_.clock, parts_.log,
                       settings_.checkpoint, shards_) {
     check(parts_.transports.size() == parts_.loops.size(), "each loop has its transports");
@@ -89,6 +90,9 @@ class LaneDispatcher final : public Dispatcher {
     DispatcherMeters meters;
     for (auto const& shard : shards_)
       for (auto const& [stream, tries] : shard->meters()) add(meters, stream, *tries);
+    meters.timers = tools_.work.timers.value();
+    meters.wakes = tools_.work.wakes.value();
+    meters.pumps = tools_.work.pumps.value();
     return meters;
   }
   Histogram const& delivery_time() const override { return tools_.delivery_time; }

@@ -154,8 +154,12 @@ class CutStore final : public store::Store {
   }
   io::Task<Result<void>> checkpoint(std::vector<store::StreamDelta> deltas) override {
     if (cut) return nothing();
-    for (auto const& delta : deltas)
+    ++checkpoints;
+    for (auto const& delta : deltas) {
+      rows += 1 + delta.retries.size() + delta.retries_ended.size() + delta.undelivered.size() +
+              delta.ledger.size();
       most_settled_above = std::max(most_settled_above, delta.progress.settled_above.size());
+    }
     return to_.checkpoint(std::move(deltas));
   }
   io::Task<Result<store::Page<store::Undelivered>>> undelivered(StreamId stream, std::string after,
@@ -192,7 +196,8 @@ class CutStore final : public store::Store {
   }
   io::Task<Result<void>> close() override { return to_.close(); }
 
-  int reads = 0;
+  int reads = 0, checkpoints = 0;
+  std::size_t rows = 0;  // that checkpoints wrote
   std::vector<std::uint64_t> summarised;
   std::size_t most_settled_above = 0;
 

@@ -25,6 +25,7 @@ struct Lane::Sending {
 };
 
 void Lane::pump() {
+  tools_.work.pumps.add();
   while (sends_ < window_.size()) {
     std::vector<Item> items;
     if (!take(items)) break;
@@ -206,7 +207,7 @@ void Lane::retry(Item const& item, Outcome const& outcome, RetryAt const& verdic
   if (!item.row) end_slot(item.slot);
   row_changes_[row.at] = row;
   retries_.push(row);
-  if (running_) wake_at(row.due);
+  wake_at(row.due);
   if (outcome.retry_after && (outcome.status == 429 || outcome.status == 503)) {
     auto const pause = std::clamp<Duration>(*outcome.retry_after, 0s, Limits::pause);
     paused_until_ = std::max(paused_until_, steady + pause);

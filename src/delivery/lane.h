@@ -39,6 +39,13 @@ struct LaneMeters {
   Counter refused;       // not sent for them
 };
 
+// What lanes cost beside their sends.
+struct LaneWork {
+  Counter timers;  // that went off
+  Counter wakes;   // of lanes, by a timer
+  Counter pumps;   // looks for what can be sent
+};
+
 // What all lanes of a dispatcher share. Any thread.
 struct LaneTools {
   store::Store& store;
@@ -51,6 +58,7 @@ struct LaneTools {
   Histogram delivery_time;
   Histogram end_to_end_time;
   std::atomic<std::size_t> retries{0};  // in memory, of all lanes
+  LaneWork work;
 };
 
 // The loop that a lane lives on, as the lane sees it (shard.h).
@@ -61,7 +69,8 @@ class LaneHost {
   virtual store::SharedBatch newest(std::uint64_t batch) = 0;  // from the tail in memory, or null
   virtual void start(
       io::Task<void> task) = 0;  // a send or a read; cancelled when a stop runs out of time
-  virtual void wake_at(Lane& lane, SteadyTime at) = 0;  // calls pump() then, or a little later
+  // Calls pump() then, or a little later. The lane's one next time: it replaces what was asked for before.
+  virtual void wake_at(Lane& lane, SteadyTime at) = 0;
   virtual void want_read(Lane& lane) = 0;  // calls read_log() when fewer lanes are reading
   virtual void changed(Lane& lane) = 0;    // has a delta to be stored; once until delta() is taken
 };

@@ -88,7 +88,7 @@ io::Task<void> Lane::until_quiet() {
 }
 
 void Lane::wake_at(SteadyTime at) {
-  if (at >= wakes_at_) return;
+  if (!running_ || at >= wakes_at_) return;
   wakes_at_ = at;
   host_.wake_at(*this, at);
 }

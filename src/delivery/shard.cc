@@ -109,6 +109,7 @@ io::Task<Result<void>> Shard::remove(StreamId stream) {
   auto const lane = find(stream);
   if (!lane) co_return fail(Fault::missing, "stream " + stream.text() + ": is not here");
   lane->remove();
+  wakes_.forget(lane.get());
   lanes_.erase(stream);
   meters_.with([&](auto& all) { all.erase(stream); });
   changing_.erase(lane.get());
@@ -329,31 +330,32 @@ void Shard::wake_at(Lane& lane, SteadyTime at) {
   constexpr auto step = std::chrono::duration_cast<SteadyTime::duration>(10ms);
   auto const late = at.time_since_epoch() % step;
   auto const tick = late == SteadyTime::duration::zero() ? at : at + (step - late);
-  wakes_.emplace(tick, lane.weak_from_this());
-  if (!sleeping_.empty() && *sleeping_.begin() <= tick) return;
-  sleeping_.insert(tick);
-  timers_.start(sleep(tick));
+  wakes_.put(&lane, tick);
+  set_timer();
+}
+
+// One timer, for the earliest of all times. A time that became later leaves it as it is: it looks once for nothing.
+void Shard::set_timer() {
+  auto const next = wakes_.next();
+  if (!next || stopping_ || (sleeping_ && *sleeping_ <= *next)) return;
+  if (sleeping_) timers_.cancel();
+  sleeping_ = next;
+  timers_.start(sleep(*next));
 }
 
 io::Task<void> Shard::sleep(SteadyTime until) {
   co_await tools_.clock.sleep_until(until);
-  sleeping_.erase(until);
-  wake(tools_.clock.now());
-}
-
-void Shard::wake(SteadyTime now) {
-  while (!wakes_.empty() && wakes_.begin()->first <= now) {
-    auto const lane = wakes_.begin()->second.lock();
-    wakes_.erase(wakes_.begin());
-    if (!lane) continue;
+  if (sleeping_ != until) co_return;  // it went off while an earlier one took its place
+  tools_.work.timers.add();
+  auto const now = tools_.clock.now();
+  sleeping_ = now;  // the next timer is set once, after all lanes have asked
+  while (auto* const lane = wakes_.take_due(now)) {
+    tools_.work.wakes.add();
     lane->woken();
     lane->pump();
   }
-  if (wakes_.empty() || stopping_) return;
-  auto const next = wakes_.begin()->first;
-  if (!sleeping_.empty() && *sleeping_.begin() <= next) return;
-  sleeping_.insert(next);
-  timers_.start(sleep(next));
+  sleeping_.reset();
+  set_timer();
 }
 
 // ---- the checkpoint

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "delivery/lane.h"
+#include "delivery/wake_list.h"
 
 namespace millrace::delivery {
 
@@ -74,8 +75,8 @@ class Shard final : public LaneHost {
   void keep(store::SharedBatch const& batch);
   io::Task<void> catch_up();
   io::Task<void> read(SharedLane lane);
+  void set_timer();
   io::Task<void> sleep(SteadyTime until);
-  void wake(SteadyTime now);
   void check_retention();
   io::Task<void> count_lost(SharedLane lane, std::uint64_t oldest);
   void refresh_counts();
@@ -108,8 +109,8 @@ class Shard final : public LaneHost {
   std::size_t readers_ = 0, readers_limit_;
   std::deque<SharedLane> wanting_to_read_;
 
-  std::multimap<SteadyTime, std::weak_ptr<Lane>> wakes_;
-  std::set<SteadyTime> sleeping_;
+  WakeList wakes_;
+  std::optional<SteadyTime> sleeping_;  // until then; the one timer
 
   io::Signal ended_;
   io::TaskScope timers_, sends_;
