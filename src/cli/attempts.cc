@@ -12,6 +12,7 @@
 #include "cli/client.h"
 #include "cli/commands.h"
 #include "cli/table.h"
+#include "cli/usage.h"
 
 namespace millrace::cli {
 namespace {
@@ -148,8 +149,7 @@ Exit run(Attempts const& args) {
                                                percent(args.stream), query_of(args, since)),
                                    args.limit);
   if (!items) return give_up(items.error());
-  if (args.reach.json)
-    return print_json(boost::json::object{{"items", *items}, {"next", nullptr}}), Exit::done;
+  if (args.reach.json) return print_json_list(*items), Exit::done;
   if (args.details && !items->empty()) {
     for (auto const& item : *items)
       if (item.is_object()) print_details(item.get_object());
@@ -181,7 +181,7 @@ Command attempts_command() {
         auto const args = std::make_shared<Attempts>();
         app.add_option("STREAM_ID", args->stream, "Id of the data stream")->required();
         app.add_option("--outcome", args->outcome, "Only those: delivered or failed")
-            ->check(CLI::IsMember({"delivered", "failed"}));
+            ->check(one_of({"delivered", "failed"}));
         app.add_option("--event-type", args->event_type, "Only this event type")->type_name("NAME");
         app.add_option("--since", args->since,
                        "Only from this time on, or from a span ago (10min, 24h)")

@@ -2,23 +2,20 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/json/serialize.hpp>
-#include <cstdio>
-#include <cstdlib>
+#include <optional>
 #include <utility>
 
+#include "cli/faults.h"
 #include "http/guard.h"
-#include "io/files.h"
 #include "json/reader.h"
-#include "json/write.h"
 
 namespace millrace::cli {
 namespace {
 
 constexpr std::size_t largest_answer = 64 * 1024 * 1024;
 constexpr auto page_size = 200;
+constexpr Duration ask_again = std::chrono::milliseconds(200);
 
 class Desk final : public HttpDesk {
  public:
@@ -85,47 +82,7 @@ Fault fault_of(int status) {
   }
 }
 
-// A problem document in one line: its detail, then each fault with its field.
-std::string problem_text(int status, std::string_view body) {
-  std::string text;
-  if (auto const parsed = json::parse(body); parsed && parsed->is_object()) {
-    auto const& object = parsed->get_object();
-    text = json::text_at(object, "detail").value_or(json::text_at(object, "title").value_or(""));
-    if (auto const* errors = object.if_contains("errors");
-        errors != nullptr && errors->is_array()) {
-      for (auto const& error : errors->get_array()) {
-        if (!error.is_object()) continue;
-        // The detail of a single fault is that fault.
-        if (text.contains(json::text_at(error.get_object(), "message").value_or("\n"))) continue;
-        if (!text.empty()) text += "; ";
-        text += fmt::format("{}: {}", json::text_at(error.get_object(), "field").value_or(""),
-                            json::text_at(error.get_object(), "message").value_or(""));
-      }
-    }
-  }
-  if (text.empty()) text = fmt::format("the server answered {}", status);
-  if (status == 401)
-    text += "; give a valid token by --token, MILLRACE_TOKEN, or --data DIR (its admin.token)";
-  return harmless(text);
-}
-
 }  // namespace
-
-void add_reach(CLI::App& app, Reach& reach) {
-  app.add_option_function<std::string>(
-         "--server",
-         [&reach](std::string const& url) {
-           reach.server = url;
-           reach.server_given = true;
-         },
-         "URL of the server [http://127.0.0.1:8080]")
-      ->type_name("URL");
-  app.add_option("--token", reach.token, "Bearer token; else MILLRACE_TOKEN, else DIR/admin.token")
-      ->type_name("TOKEN");
-  app.add_option("--data", reach.data, "Folder of a server on this machine, for its admin.token")
-      ->type_name("DIR");
-  app.add_flag("--json", reach.json, "Print JSON");
-}
 
 Result<std::unique_ptr<HttpDesk>> HttpDesk::open(http::TlsSettings tls) {
   auto guard = http::Guard::make({"0.0.0.0/0", "::/0"});
@@ -135,49 +92,48 @@ Result<std::unique_ptr<HttpDesk>> HttpDesk::open(http::TlsSettings tls) {
   return desk;
 }
 
-Result<std::string> find_token(Reach const& reach) {
-  if (!reach.token.empty()) return reach.token;
-  if (char const* const from_environment = std::getenv("MILLRACE_TOKEN");
-      from_environment != nullptr && *from_environment != '\0')
-    return std::string(from_environment);
-  // Without any flag it is the server of this folder that is meant; never send its token anywhere else unasked.
-  if (reach.data.empty() && reach.server_given)
-    return fail(
-        Fault::denied,
-        "no token: give --token, MILLRACE_TOKEN, or --data DIR with the server's admin.token");
-  io::DiskFiles files;
-  auto const path = (reach.data.empty() ? std::string("./data") : reach.data) + "/admin.token";
-  auto token = files.read_all(path, 4096);
-  if (!token)
-    return fail(Fault::denied,
-                fmt::format("no token: {}; give --token, MILLRACE_TOKEN, or --data DIR",
-                            token.error().what));
-  while (!token->empty() &&
-         (token->back() == '\n' || token->back() == '\r' || token->back() == ' '))
-    token->pop_back();
-  return token;
-}
-
-Result<ServerClient> ServerClient::open(Reach const& reach) {
+Result<ServerClient> ServerClient::reach_once(Reach const& reach) {
   ServerClient client;
-  auto base = http::parse_url(reach.server);
+  auto server = find_server(reach);
+  if (!server) return pass(server);
+  auto base = http::parse_url(*server);
   if (!base)
     return fail(Fault::invalid,
-                fmt::format("--server {}: {}", harmless(reach.server), base.error().what));
+                fmt::format("{} {}: {}", reach.server.empty() ? "MILLRACE_SERVER" : "--server",
+                            *server, base.error().what));
   auto token = find_token(reach);
   if (!token) return pass(token);
-  // It becomes part of a header.
-  for (char const c : *token)
-    if (c <= ' ' || c == 0x7f)
-      return fail(Fault::invalid, "the token holds spaces or control characters");
   auto desk = HttpDesk::open();
   if (!desk) return pass(desk);
-  client.server_ = reach.server;
+  client.server_ = std::move(*server);
   client.base_ = std::move(*base);
   if (client.base_.target.ends_with('/')) client.base_.target.pop_back();
   client.token_ = std::move(*token);
   client.desk_ = std::move(*desk);
   return client;
+}
+
+Result<ServerClient> ServerClient::open(Reach const& reach) {
+  if (auto const unused = unused_of(reach); !unused.empty()) remark(unused);
+  if (reach.wait <= Duration::zero()) return reach_once(reach);
+  auto waits = HttpDesk::open();
+  if (!waits) return pass(waits);
+  auto const until = (*waits)->clock().now() + reach.wait;
+  for (;;) {
+    // Both may be made only by the first start: the token, and who answers.
+    auto client = reach_once(reach);
+    if (!client && client.error().fault != Fault::denied) return client;
+    std::optional<Error> why;
+    if (!client)
+      why = client.error();
+    else if (auto const ready = client->call("GET", "/readyz"); !ready)
+      why = ready.error();
+    if (!why) return client;
+    if ((*waits)->clock().now() >= until)
+      return fail(why->fault,
+                  fmt::format("not ready within {}: {}", format_duration(reach.wait), why->what));
+    (*waits)->sleep(ask_again);
+  }
 }
 
 Result<ServerClient::Reply> ServerClient::call(std::string_view method, std::string const& target,
@@ -200,7 +156,7 @@ Result<ServerClient::Reply> ServerClient::call(std::string_view method, std::str
                 fmt::format("{}: {}; is the server running there? (--server URL)", server_,
                             harmless(answer.reason)));
   if (answer.status >= 400)
-    return fail(fault_of(answer.status), problem_text(answer.status, answer.body));
+    return fail(fault_of(answer.status), problem_text(answer.status, answer.body, body));
   if (answer.status >= 300)
     return fail(Fault::io,
                 fmt::format("{}: answered {}, which is no Millrace server's; check --server",
@@ -257,92 +213,6 @@ std::string percent(std::string_view text) {
       out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
   }
   return out;
-}
-
-std::string json_text(boost::json::value const& value) {
-  if (auto const* number = value.if_double()) return fmt::format("{}", *number);  // not 1.5E0
-  if (auto const* list = value.if_array()) {
-    std::string text = "[";
-    for (auto const& item : *list) text += (text.size() > 1 ? "," : "") + json_text(item);
-    return text + ']';
-  }
-  if (auto const* object = value.if_object()) {
-    std::string text = "{";
-    for (auto const& member : *object) {
-      if (text.size() > 1) text += ',';
-      json::append_string(text, std::string_view(member.key()));
-      text += ':' + json_text(member.value());
-    }
-    return text + '}';
-  }
-  return boost::json::serialize(value);
-}
-
-void print_json(boost::json::value const& value) { fmt::print("{}\n", json_text(value)); }
-
-std::string harmless(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    auto const c = static_cast<unsigned char>(text[i]);
-    // C1 controls, as UTF-8 writes them, steer terminals like C0 do.
-    bool const c1 =
-        c == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;
-    if (c == '\n' || c == '\t' || c == '\r')
-      out += ' ';
-    else if (c < 0x20 || c == 0x7F)
-      out += '?';
-    else if (c1)
-      out += '?', ++i;
-    else
-      out += text[i];
-  }
-  return out;
-}
-
-std::string shown(boost::json::value const* value) {
-  if (value == nullptr || value->is_null()) return {};
-  if (auto const* text = value->if_string()) return harmless(*text);
-  if (auto const* list = value->if_array()) {
-    std::string joined;
-    for (auto const& item : *list) {
-      if (!joined.empty()) joined += ", ";
-      joined += shown(&item);
-    }
-    return joined;
-  }
-  if (auto const* flag = value->if_bool()) return *flag ? "yes" : "no";
-  return harmless(json_text(*value));
-}
-
-std::string shown(boost::json::object const& object, std::string_view key) {
-  return shown(object.if_contains(key));
-}
-
-std::string shown_at(boost::json::object const& object,
-                     std::initializer_list<std::string_view> path) {
-  boost::json::object const* at = &object;
-  boost::json::value const* value = nullptr;
-  for (auto const key : path) {
-    value = at != nullptr ? at->if_contains(key) : nullptr;
-    at = value != nullptr ? value->if_object() : nullptr;
-  }
-  return shown(value);
-}
-
-void print_fields(boost::json::object const& object, int indent) {
-  std::size_t width = 0;
-  for (auto const& member : object)
-    if (!member.value().is_object()) width = std::max(width, member.key().size());
-  for (auto const& member : object) {
-    auto const key = harmless(std::string_view(member.key()));
-    if (auto const* inner = member.value().if_object(); inner != nullptr && !inner->empty()) {
-      fmt::print("{:{}}{}:\n", "", indent, key);
-      print_fields(*inner, indent + 2);
-    } else {
-      fmt::print("{:{}}{:<{}}  {}\n", "", indent, key + ":", width + 1,
-                 inner != nullptr ? std::string() : shown(&member.value()));
-    }
-  }
 }
 
 }  // namespace millrace::cli

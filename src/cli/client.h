@@ -10,20 +10,11 @@
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "cli/print.h"
+#include "cli/reach.h"
 #include "http/client.h"
 
 namespace millrace::cli {
-
-struct Reach {  // how to reach the server, and how to print
-  std::string server = "http://127.0.0.1:8080";
-  std::string token;
-  std::string data;
-  bool server_given = false;
-  bool json = false;
-};
-
-// Adds --server, --token, --data and --json. `reach` outlives `app`.
-void add_reach(CLI::App& app, Reach& reach);
 
 // HTTP for a program that has nothing else to do meanwhile. It may talk to any address: the user named it.
 class HttpDesk {
@@ -40,7 +31,9 @@ class HttpDesk {
 
 class ServerClient {
  public:
-  // Finds the token. Fails with: invalid (the URL), denied (no token, and where one was looked for).
+  // Finds the server and the token, and waits until the server is ready, where that is wanted. Says on stderr what was given and is
+  // not used. Fails with: invalid (the URL, an empty token), denied (no token, and where one was looked for); with a wait: unreachable,
+  // busy and what call() fails with, where it is not ready by then.
   static Result<ServerClient> open(Reach const& reach);
 
   struct Reply {
@@ -58,6 +51,8 @@ class ServerClient {
   Result<boost::json::array> items(std::string const& target, std::size_t most = 100'000);
 
  private:
+  static Result<ServerClient> reach_once(Reach const& reach);
+
   std::string server_;
   http::Url base_;
   std::string token_;
@@ -67,28 +62,7 @@ class ServerClient {
 // Prints the error's line; no for `missing`, usage for `invalid`, failed for all else.
 Exit give_up(Error const& error);
 
-// The token that `reach` names. Fails with: denied.
-Result<std::string> find_token(Reach const& reach);
-
 // "a b" as "a%20b", for queries and path parts.
 std::string percent(std::string_view text);
-
-// A leaf of the command line, `run` being called when it was chosen. Keeps what `run` captures alive with the App.
-struct Choice {
-  std::function<Exit()> run;
-};
-
-// A value as JSON text, numbers as people write them; and printed, with a line end.
-std::string json_text(boost::json::value const& value);
-void print_json(boost::json::value const& value);
-// As a person reads it in a table or a list: text bare, null as "", arrays joined by commas.
-std::string shown(boost::json::value const* value);
-std::string shown(boost::json::object const& object, std::string_view key);
-std::string shown_at(boost::json::object const& object,
-                     std::initializer_list<std::string_view> path);
-// "name:  value" lines of an object; what is nested is indented.
-void print_fields(boost::json::object const& object, int indent = 0);
-// What came from outside, safe to print: no control characters.
-std::string harmless(std::string_view text);
 
 }  // namespace millrace::cli

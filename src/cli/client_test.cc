@@ -6,8 +6,10 @@
 #include <filesystem>
 #include <fstream>
 
+#include "cli/confirm.h"
 #include "cli/emit_sender.h"
 #include "cli/emit_source.h"
+#include "cli/process.h"
 #include "cli/table.h"
 #include "json/reader.h"
 
@@ -147,11 +149,87 @@ TEST(ClientTest, the_token_of_this_folder_is_not_sent_to_another_server_unasked)
   Folder const folder;
   folder.write("admin.token", "mr_secret\n");
 
-  EXPECT_EQ(find_token({.server = {}, .token = "given", .data = {}}), "given");
-  EXPECT_EQ(find_token({.server = {}, .token = {}, .data = folder.path()}), "mr_secret");
-  EXPECT_FALSE(find_token(
-      {.server = "https://else.example", .token = {}, .data = {}, .server_given = true}));
+  EXPECT_EQ(find_token({.token = "given"}), "given");
+  EXPECT_EQ(find_token({.data = folder.path()}), "mr_secret");
+  EXPECT_FALSE(find_token({.server = "https://else.example"}));
   EXPECT_EQ(percent("a b/ü"), "a%20b%2F%C3%BC");
+}
+
+// Sets a variable of the environment for one test.
+class Variable {
+ public:
+  Variable(char const* name, char const* value) : name_(name) { ::setenv(name, value, 1); }
+  ~Variable() { ::unsetenv(name_); }
+  Variable(Variable const&) = delete;
+  Variable& operator=(Variable const&) = delete;
+
+ private:
+  char const* name_;
+};
+
+TEST(ReachTest, an_empty_token_is_a_fault_and_never_the_owner_s) {
+  Folder const folder;
+  folder.write("admin.token", "mr_secret\n");
+  auto const fault_of = [](Reach const& reach) {
+    auto const token = find_token(reach);
+    return token ? "took " + *token : token.error().what;
+  };
+
+  EXPECT_EQ(fault_of({.token = "", .data = folder.path()}),
+            "--token: is empty; give a token, or leave it out");
+  Variable const empty("MILLRACE_TOKEN", "");
+  EXPECT_EQ(fault_of({.data = folder.path()}),
+            "MILLRACE_TOKEN: is set and empty; give it a value, or unset it");
+  folder.write("admin.token", "\n");
+  ::unsetenv("MILLRACE_TOKEN");
+  EXPECT_EQ(fault_of({.data = folder.path()}).find("took"), std::string::npos);
+}
+
+TEST(ReachTest, the_server_is_the_flag_s_else_the_variable_s_else_the_usual_one) {
+  EXPECT_EQ(find_server({}), "http://127.0.0.1:8080");
+  Variable const named("MILLRACE_SERVER", "https://there.example");
+  EXPECT_EQ(find_server({}), "https://there.example");
+  EXPECT_EQ(find_server({.server = "https://here.example"}), "https://here.example");
+  EXPECT_FALSE(find_token({}));  // ./data is another server's
+  Variable const empty("MILLRACE_SERVER", "");
+  EXPECT_FALSE(find_server({}));
+}
+
+TEST(ReachTest, what_is_given_and_not_used_is_told) {
+  EXPECT_EQ(unused_of({.token = "x"}), "");
+  EXPECT_EQ(unused_of({.data = "d"}), "");
+  EXPECT_EQ(unused_of({.token = "x", .data = "d"}), "--data is not used, as --token is given");
+  Variable const named("MILLRACE_TOKEN", "t");
+  EXPECT_EQ(unused_of({.data = "d"}), "--data is not used, as MILLRACE_TOKEN is set");
+}
+
+TEST(ReachTest, a_command_to_paste_reaches_the_same_server_and_has_no_secret) {
+  Reach const reach{.server = "http://h:1", .token = "secret", .data = "d"};
+  EXPECT_TRUE(again(reach, "streams test x")
+                  .ends_with(" streams test x --server http://h:1 --token TOKEN"));
+  EXPECT_TRUE(again({.data = "my data"}, "doctor").ends_with(" doctor --data 'my data'"));
+}
+
+TEST(ShellWordTest, a_word_is_quoted_where_a_shell_would_read_it_otherwise) {
+  EXPECT_EQ(shell_word("/a/b-c_1.2:3"), "/a/b-c_1.2:3");
+  EXPECT_EQ(shell_word("a b"), "'a b'");
+  EXPECT_EQ(shell_word("it's $HOME"), "'it'\\''s $HOME'");
+  EXPECT_EQ(shell_word(""), "''");
+}
+
+TEST(ConfirmTest, only_a_clear_yes_is_yes) {
+  for (auto const* yes : {"y", "Y", "yes", " yes \r"}) EXPECT_TRUE(is_yes(yes)) << yes;
+  for (auto const* no : {"", "n", "no", "ye", "yess", "y n"}) EXPECT_FALSE(is_yes(no)) << no;
+}
+
+TEST(PrintTest, counts_are_told_as_people_write_them) {
+  EXPECT_EQ(counted(1, "event"), "1 event");
+  EXPECT_EQ(counted(0, "event"), "0 events");
+  EXPECT_EQ(counted(1234567, "event"), "1,234,567 events");
+}
+
+TEST(PrintTest, marks_that_turn_the_text_around_are_not_printed) {
+  EXPECT_EQ(harmless("a\u202Eb\u2066c\u2028d\u00E9\u2026"), "a?b?c?d\u00E9\u2026");
 }
 
 }  // namespace

@@ -4,9 +4,13 @@
 
 #include <cstdio>
 
+#include "cli/print.h"
+
 namespace millrace::cli {
 
-void complain(std::string_view what) { fmt::print(stderr, "millrace: {}\n", what); }
+void complain(std::string_view what) { fmt::print(stderr, "millrace: {}\n", harmless(what)); }
+
+void remark(std::string_view what) { complain(fmt::format("note: {}", what)); }
 
 Exit failed(Error const& error) {
   complain(error.what);

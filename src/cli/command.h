@@ -38,8 +38,10 @@ struct Command {
   std::function<std::function<Exit()>(CLI::App& app)> add;
 };
 
-// Writes the one line that an error gets, "millrace: WHAT", to stderr.
+// Writes the one line that an error gets, "millrace: WHAT", to stderr, without control characters.
 void complain(std::string_view what);
+// The same for what is no error but should be known: "millrace: note: WHAT".
+void remark(std::string_view what);
 // complain(), then the status that fits the fault: usage for invalid, failed for all else.
 Exit failed(Error const& error);
 

@@ -20,8 +20,7 @@ Exit list_credentials(Credentials& args, std::string_view path,
   if (!server) return give_up(server.error());
   auto const items = server->items(std::string(path));
   if (!items) return give_up(items.error());
-  if (args.reach.json)
-    return print_json(boost::json::object{{"items", *items}, {"next", nullptr}}), Exit::done;
+  if (args.reach.json) return print_json_list(*items), Exit::done;
   Table table(std::move(headings));
   for (auto const& item : *items) {
     if (!item.is_object()) continue;

@@ -23,8 +23,7 @@ Exit list(DeadLetters& args) {
   if (!server) return give_up(server.error());
   auto const items = server->items("/api/v1/dead_letters", args.limit);
   if (!items) return give_up(items.error());
-  if (args.reach.json)
-    return print_json(boost::json::object{{"items", *items}, {"next", nullptr}}), Exit::done;
+  if (args.reach.json) return print_json_list(*items), Exit::done;
   Table table({"ID", "AT", "SOURCE", "ACCOUNT", "REASON"});
   for (auto const& item : *items) {
     if (!item.is_object()) continue;

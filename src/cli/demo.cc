@@ -11,6 +11,7 @@
 #include "cli/child.h"
 #include "cli/client.h"
 #include "cli/emit_sender.h"
+#include "cli/process.h"
 #include "cli/sample_day.h"
 #include "cli/serve.h"
 #include "io/worker.h"
@@ -164,8 +165,10 @@ class Demo final : public Guest {
 
     Reach reach;
     reach.server = server_;
-    reach.server_given = true;
-    reach.data = place_.data;
+    // Not what MILLRACE_TOKEN says: that is another server's.
+    auto token = token_in(place_.data);
+    if (!token) return pass(token);
+    reach.token = std::move(*token);
     auto client = ServerClient::open(reach);
     if (!client) return pass(client);
     auto const stream = make_stream(*client, line->substr(at) + "/events");
@@ -230,15 +233,18 @@ class Demo final : public Guest {
   }
 
   void tell_where(std::string_view heading) const {
+    Reach reach;
+    reach.server = server_;
+    reach.data = place_.data;
     fmt::print(
         "\n{}:\n"
         "  files          {}   (one an event, verified and decoded)\n"
         "  owner's token  {}/admin.token\n"
-        "  data streams   millrace streams list --data {} --server {}\n"
-        "  attempts       millrace attempts {} --data {} --server {}\n"
-        "  again          millrace serve --data {} --delivery-allow 127.0.0.0/8\n\n",
-        heading, place_.received, place_.data, place_.data, server_, stream_, place_.data, server_,
-        place_.data);
+        "  data streams   {}\n"
+        "  attempts       {}\n"
+        "  again          {} serve --data {} --delivery-allow 127.0.0.0/8\n\n",
+        heading, place_.received, place_.data, again(reach, "streams list"),
+        again(reach, "attempts " + stream_), program_word(), shell_word(place_.data));
   }
 
   Place place_;

@@ -17,6 +17,7 @@
 #include "cli/emit_source.h"
 #include "cli/process.h"
 #include "cli/sample_day.h"
+#include "cli/usage.h"
 
 namespace millrace::cli {
 namespace {
@@ -133,12 +134,9 @@ Result<std::unique_ptr<EmitSender>> sender_for(Emit const& args, SendTo to) {
   bool const kinesis = args.as == "kinesis" || (args.as.empty() && !args.access_key.empty());
   if (!kinesis) {
     auto reach = args.reach;
-    reach.server_given = true;
+    reach.server = args.to;
     auto token = find_token(reach);
     if (!token) return pass(token);
-    for (char const c : *token)
-      if (c <= ' ' || c == 0x7f)
-        return fail(Fault::invalid, "the token holds spaces or control characters");
     return json_sender(std::move(to), std::move(*token));
   }
   if (args.access_key.empty() || args.secret_key.empty())
@@ -224,7 +222,7 @@ Command emit_command() {
                        "Events: a JSON object, an array, or a line each; -: standard input");
         app.add_option("--to", args->to, "URL of the server")->type_name("URL")->required();
         app.add_option("--as", args->as, "How they are sent [json; kinesis with --access-key]")
-            ->check(CLI::IsMember({"kinesis", "json"}));
+            ->check(one_of({"kinesis", "json"}));
         app.add_option("--access-key", args->access_key, "Kinesis: access key id")->type_name("ID");
         app.add_option("--secret-key", args->secret_key, "Kinesis: secret access key")
             ->type_name("S")
@@ -236,8 +234,9 @@ Command emit_command() {
             ->type_name("NAME");
         app.add_option("--region", args->region, "Kinesis: region to sign for [us-east-1]")
             ->type_name("R");
-        app.add_option("--token", args->reach.token,
-                       "JSON: bearer token; else MILLRACE_TOKEN, else DIR/admin.token")
+        app.add_option_function<std::string>(
+               "--token", [args](std::string const& token) { args->reach.token = token; },
+               "JSON: bearer token; else MILLRACE_TOKEN, else DIR/admin.token")
             ->type_name("TOKEN");
         app.add_option("--data", args->reach.data,
                        "JSON: folder of a server on this machine, for its admin.token")

@@ -7,6 +7,7 @@
 #include "cli/client.h"
 #include "cli/commands.h"
 #include "cli/table.h"
+#include "cli/usage.h"
 #include "formats/caliper.h"
 #include "json/write.h"
 #include "model/catalog.h"
@@ -157,7 +158,7 @@ Command events_command() {
             list_app
                 ->add_option("--format", listing->format,
                              "canvas (default), or caliper: those that have that form")
-                ->check(CLI::IsMember({"canvas", "caliper"}));
+                ->check(one_of({"canvas", "caliper"}));
             list_app->add_flag("--json", listing->json, "Print JSON");
             auto* const show_app = app.add_subcommand("show", "Show one, in both formats");
             show_app->add_option("NAME", showing->name, "Name of the event")->required();

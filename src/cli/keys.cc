@@ -23,8 +23,7 @@ Exit list(Keys& args) {
   if (!server) return give_up(server.error());
   auto const items = server->items("/api/v1/signing_keys");
   if (!items) return give_up(items.error());
-  if (args.reach.json)
-    return print_json(boost::json::object{{"items", *items}, {"next", nullptr}}), Exit::done;
+  if (args.reach.json) return print_json_list(*items), Exit::done;
   Table table({"KID", "STATE", "CREATED", "ACTIVE FROM", "WITHDRAWN"});
   for (auto const& item : *items) {
     if (!item.is_object()) continue;

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdio>
 #include <string>
 #include <utility>
@@ -10,6 +9,7 @@
 
 #include "base/version.h"
 #include "cli/commands.h"
+#include "cli/usage.h"
 
 namespace millrace::cli {
 namespace {
@@ -87,12 +87,6 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "{}", app.help());
     return static_cast<int>(Exit::usage);
   }
-  std::string const first = argv[1];
-  if (!first.starts_with('-') &&
-      std::ranges::none_of(runs, [&](auto const& run) { return run.first->get_name() == first; })) {
-    complain(fmt::format("{}: there is no such command (see `millrace --help`)", first));
-    return static_cast<int>(Exit::usage);
-  }
   try {
     app.parse(argc, argv);
   } catch (CLI::CallForHelp const& asked) {
@@ -102,7 +96,7 @@ int main(int argc, char** argv) {
   } catch (CLI::CallForVersion const& asked) {
     return app.exit(asked);
   } catch (CLI::ParseError const& wrong) {
-    complain(fmt::format("{} (see `millrace --help`)", wrong.what()));
+    complain(explain(app, wrong));
     return static_cast<int>(Exit::usage);
   }
   for (auto const& [sub, run] : runs)

@@ -4,9 +4,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <string_view>
 
 namespace millrace::cli {
@@ -55,6 +58,32 @@ std::map<std::string, std::string> environment_with(std::string const& prefix) {
       found.emplace(entry.substr(0, equals), entry.substr(equals + 1));
   }
   return found;
+}
+
+std::string program_word() {
+  std::string called;
+  std::ifstream words("/proc/self/cmdline", std::ios::binary);
+  std::getline(words, called, '\0');
+  if (!called.contains('/')) return "millrace";
+  std::error_code error;
+  auto const whole = std::filesystem::absolute(called, error).lexically_normal();
+  return shell_word(error ? called : whole.string());
+}
+
+std::string shell_word(std::string_view text) {
+  auto const is_plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("-_./:=@%+,").contains(c);
+  };
+  if (!text.empty() && std::ranges::all_of(text, is_plain)) return std::string(text);
+  std::string quoted = "'";
+  for (char const c : text) {
+    if (c == '\'')
+      quoted += "'\\''";
+    else
+      quoted += c;
+  }
+  return quoted + '\'';
 }
 
 }  // namespace millrace::cli

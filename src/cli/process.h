@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace millrace::cli {
 
@@ -19,5 +20,10 @@ std::optional<int> take_handed_socket();
 
 // The variables of the environment whose names begin with `prefix`.
 std::map<std::string, std::string> environment_with(std::string const& prefix);
+
+// How this program is called again from a shell: "millrace" when it was found on the PATH, else the whole path of its file.
+std::string program_word();
+// `text` as one word of a POSIX shell, quoted where it must be.
+std::string shell_word(std::string_view text);
 
 }  // namespace millrace::cli

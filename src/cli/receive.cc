@@ -13,6 +13,7 @@
 #include "cli/client.h"
 #include "cli/commands.h"
 #include "cli/process.h"
+#include "cli/usage.h"
 #include "http/guard.h"
 #include "http/server.h"
 #include "io/worker.h"
@@ -188,7 +189,7 @@ void add_https(CLI::App& app, Receive& args) {
   app.add_option(
          "--layout", args.layout,
          "rolling (default): compressed files by date and event type; per-event: a file each")
-      ->check(CLI::IsMember({"per-event", "rolling"}));
+      ->check(one_of({"per-event", "rolling"}));
   app.add_option("--issuer", args.settings.issuer,
                  "What claim iss must be [" + args.settings.issuer + "]; empty: anything")
       ->type_name("ISS");

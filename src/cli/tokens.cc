@@ -7,6 +7,7 @@
 
 #include "cli/commands.h"
 #include "cli/credentials.h"
+#include "cli/usage.h"
 
 namespace millrace::cli {
 namespace {
@@ -61,7 +62,7 @@ Command tokens_command() {
                 ->add_option(
                     "--role", args->role,
                     "owner: everything; editor: streams; viewer: reads; producer: sends events")
-                ->check(CLI::IsMember({"owner", "editor", "viewer", "producer"}))
+                ->check(one_of({"owner", "editor", "viewer", "producer"}))
                 ->required();
             adding
                 ->add_option(
