@@ -2,7 +2,7 @@
 """Turns the catalogue into C++ sources.
 
 usage: embed_catalog.py events OUTPUT FILE...     catalog/*.json, for model/catalog.h
-       embed_catalog.py caliper OUTPUT FILE       catalog/caliper/model.json, for formats/caliper_validator.h
+       embed_catalog.py caliper OUTPUT FILE       catalog/caliper/model.json, for formats/caliper_model.h
 """
 import json
 import sys
@@ -27,7 +27,7 @@ def events(files):
 
 
 def caliper(files):
-    return ['#include "formats/caliper_validator.h"', "", "namespace millrace::formats {", "", "std::string_view caliper_model_text() {",
+    return ['#include "formats/caliper_model.h"', "", "namespace millrace::formats {", "", "std::string_view caliper_model_text() {",
             f"  return {literal(files[0])};", "}", "", "}  // namespace millrace::formats", ""]
 
 

@@ -5,6 +5,9 @@
 #include <boost/json.hpp>
 #include <set>
 
+#include "json/strict.h"
+#include "model/drift.h"
+
 namespace millrace::cli {
 namespace {
 
@@ -61,6 +64,28 @@ TEST(SampleDayTest, goes_forward_in_time_and_ends_at_its_end) {
   }
 
   EXPECT_EQ(before, "2026-11-21T18:00:00.000Z");
+}
+
+TEST(SampleDayTest, has_nothing_that_the_catalogue_does_not_know) {
+  auto const catalog = model::Catalog::load();
+  model::Drift drift(catalog);
+  json::Parser parser;
+  model::EventBlock block;
+  for (auto const& event : sample_day(7, 2000, "a", evening)) {
+    std::string metadata, body;
+    for (auto const& member : *parser.members(event))
+      (member.key == "body" ? body : metadata) = std::string(member.value);
+    auto const type = parsed(event).at("attributes").at("event_name");
+    block.add("a", std::string_view(type.as_string()), metadata, body);
+  }
+
+  for (std::uint32_t i = 0; i < block.size(); ++i) {
+    auto const view = block[i];
+    drift.saw_fields(block.kinds()[view.kind].kind, view, {}, evening);
+    drift.saw_events(block.kinds()[view.kind].kind, 1, {}, evening);
+  }
+
+  for (auto const& entry : drift.entries()) ADD_FAILURE() << entry.event_type << " " << entry.field;
 }
 
 }  // namespace

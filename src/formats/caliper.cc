@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "formats/caliper_grammar.h"
 #include "formats/caliper_plan.h"
 #include "formats/text_writer.h"
 #include "json/members.h"
@@ -30,33 +31,47 @@ std::string_view inside(std::string_view raw) {
   return is_number(raw) ? raw : std::string_view();
 }
 
-// Most times already are what Caliper asks for, or lack only the milliseconds.
-enum class TimeShape { exact, no_milliseconds, other };
-TimeShape shape_of(std::string_view t) {
-  if (t.size() != 24 && t.size() != 20) return TimeShape::other;
-  constexpr std::string_view form = "dddd-dd-ddTdd:dd:dd";
-  for (std::size_t i = 0; i < form.size(); ++i)
-    if (form[i] == 'd' ? t[i] < '0' || t[i] > '9' : t[i] != form[i]) return TimeShape::other;
-  if (t.size() == 20) return t[19] == 'Z' ? TimeShape::no_milliseconds : TimeShape::other;
-  for (std::size_t i = 20; i < 23; ++i)
-    if (t[i] < '0' || t[i] > '9') return TimeShape::other;
-  return t[19] == '.' && t[23] == 'Z' ? TimeShape::exact : TimeShape::other;
+// What stands between the quotes, unescaped. `buffer` is used only where something is escaped.
+std::string_view decoded(std::string_view raw, std::string& buffer) {
+  auto const text = inside(raw);
+  if (text.find('\\') == text.npos) return text;
+  auto const parsed = json::parse(raw);
+  if (!parsed || !parsed->is_string()) return {};
+  buffer = std::string(parsed->get_string());
+  return buffer;
+}
+// inside(), of what may stand in the path of an IRI; else nothing.
+std::string_view iri_part(std::string_view raw) {
+  std::string buffer;
+  return is_iri_part(decoded(raw, buffer)) ? inside(raw) : std::string_view();
+}
+bool is_iri_text(std::string_view raw) {
+  std::string buffer;
+  return is_text(raw) && is_iri(decoded(raw, buffer));
+}
+// A whole number, as digits or with a fraction of zeros.
+bool is_integer(std::string_view raw) {
+  auto const point = raw.find('.');
+  auto const digits = raw.substr(raw.starts_with('-') ? 1 : 0, point);
+  return is_number(raw) && raw.find_first_of("eE") == raw.npos &&
+         digits.find_first_not_of("0123456789.") == digits.npos &&
+         (point == raw.npos || raw.find_first_not_of('0', point + 1) == raw.npos);
 }
 
 class Rendering {
  public:
   Rendering(Plan const& plan, std::span<std::string_view const> slots)
       : plan_(plan), slots_(slots) {
-    user_ = inside(at(user_id));
+    user_ = iri_part(at(user_id));
     if (user_.empty() && plan.actor_otherwise != SlotTable::none) {
-      user_ = inside(at(plan.actor_otherwise));
+      user_ = iri_part(at(plan.actor_otherwise));
       fallback_ = true;
     }
     host_ = inside(at(hostname));
-    if (host_.empty()) host_ = no_host;
+    if (!is_host(host_)) host_ = no_host;
     bool const own = !at(body_context_type).empty() && !at(body_context_id).empty();
     if (inside(at(own ? body_context_type : context_type)) == "Course")
-      course_ = inside(at(own ? body_context_id : context_id));
+      course_ = iri_part(at(own ? body_context_id : context_id));
     auto const role = inside(at(context_role));
     if (role == "StudentEnrollment") role_ = "Learner";
     if (role == "TeacherEnrollment") role_ = "Instructor";
@@ -81,12 +96,12 @@ class Rendering {
     if (!time(at(event_time), out)) out.append("\"").append_time(accepted_at).append("\"");
     if (plan_.has_generated)
       member(out, R"(,"generated":)", [&] { return render(plan_.generated, out); });
-    copied(out, R"(,"referrer":)", referrer);
+    if (is_iri_text(at(referrer))) out.append(R"(,"referrer":)").append(at(referrer));
     out += R"(,"edApp":{"id":)";
     sensor(out);
     out += R"(,"type":"SoftwareApplication"})";
     group_and_membership(out);
-    if (auto const session = inside(at(session_id)); !session.empty())
+    if (auto const session = iri_part(at(session_id)); !session.empty())
       out.append(R"(,"session":{"id":"urn:instructure:canvas:session:)")
           .append(session)
           .append(R"(","type":"Session"})");
@@ -108,9 +123,6 @@ class Rendering {
     if (write()) return true;
     out.cut(size);
     return false;
-  }
-  void copied(TextWriter& out, std::string_view before, std::uint16_t slot) const {
-    if (!at(slot).empty()) out.append(before).append(at(slot));
   }
 
   void bare_actor(TextWriter& out) const {
@@ -165,11 +177,11 @@ class Rendering {
   // A group only where the context is a course; a membership only of a person in a group.
   void group_and_membership(TextWriter& out) const {
     if (plan_.group == GroupRule::none) return;
-    auto const section = inside(at(body_course_section_id));
-    auto const section_course = inside(at(body_course_id));
+    auto const section = iri_part(at(body_course_section_id));
+    auto const section_course = iri_part(at(body_course_id));
     if (course_.empty()) {
       if (plan_.membership_otherwise == SlotTable::none) return;
-      auto const course = inside(at(plan_.membership_otherwise));
+      auto const course = iri_part(at(plan_.membership_otherwise));
       if (!course.empty()) membership(out, course, {});
       return;
     }
@@ -212,27 +224,24 @@ class Rendering {
     out += '}';
   }
 
+  // Appends the time in the form of Caliper, or nothing: false.
   static bool time(std::string_view raw, TextWriter& out) {
     if (!is_text(raw)) return false;
-    auto const text = inside(raw);
-    switch (shape_of(text)) {
-      case TimeShape::exact:
-        out += raw;
+    std::string buffer;
+    auto const text = decoded(raw, buffer);
+    switch (time_form(text)) {
+      case TimeForm::exact:
+        out.append("\"").append(text).append("\"");
         return true;
-      case TimeShape::no_milliseconds:
-        out.append(raw.substr(0, 20)).append(".000Z\"");
+      case TimeForm::without_milliseconds:
+        out.append("\"").append(text.substr(0, text.size() - 1)).append(".000Z\"");
         return true;
-      case TimeShape::other:
+      case TimeForm::other:
         break;
     }
     auto const parsed = parse_time(text);
-    // What is no time is passed on as it came: Canvas sends such, and a receiver can see it.
-    if (parsed) {
-      out.append("\"").append_time(*parsed).append("\"");
-    } else {
-      out += raw;
-    }
-    return true;
+    if (parsed) out.append("\"").append_time(*parsed).append("\"");
+    return parsed.has_value();
   }
   // Canvas makes text of every id that it sends; where a producer did not, it is made here.
   static void identifier(std::string_view raw, TextWriter& out) {
@@ -249,21 +258,40 @@ class Rendering {
     out += zeros ? raw.substr(0, point) : raw;
   }
 
+  // Appends the value if it is what stands there, else nothing: false.
+  static bool copy_if(bool fits, std::string_view raw, TextWriter& out) {
+    if (fits) out += raw;
+    return fits;
+  }
+
   bool field(Node const& node, TextWriter& out) const {
     auto const raw = at(node.slot);
     if (raw.empty()) return false;
     switch (node.change) {
       case Change::none:
-        out += raw;
-        return true;
+        return copy_if(true, raw, out);
+      case Change::any_time:
+        return time(raw, out) || copy_if(true, raw, out);
       case Change::time:
         return time(raw, out);
-      case Change::whole:
-        whole(raw, out);
+      case Change::text:
+        if (!is_text(raw) && !is_number(raw)) return false;
+        identifier(raw, out);
         return true;
       case Change::id:
         identifier(raw, out);
         return true;
+      case Change::integer:
+        return copy_if(is_integer(raw), raw, out);
+      case Change::decimal:
+        return copy_if(is_number(raw), raw, out);
+      case Change::whole:
+        if (is_number(raw)) whole(raw, out);
+        return is_number(raw);
+      case Change::boolean:
+        return copy_if(raw == "true" || raw == "false", raw, out);
+      case Change::iri:
+        return copy_if(is_iri_text(raw), raw, out);
     }
     return false;
   }
@@ -273,7 +301,7 @@ class Rendering {
     for (auto const& part : node.parts) {
       switch (part.kind) {
         case Node::Kind::field: {
-          auto const piece = inside(at(part.slot));
+          auto const piece = node.is_iri ? iri_part(at(part.slot)) : inside(at(part.slot));
           if (piece.empty()) return false;
           out += piece;
           break;
@@ -361,6 +389,8 @@ CaliperRenderer::~CaliperRenderer() = default;
 
 Result<CaliperRenderer> CaliperRenderer::make(model::Catalog const& catalog) {
   auto plans = std::make_unique<Plans>();
+  auto const model = CaliperModel::load("canvas");
+  if (!model) return pass(model);
   for (auto const& event : catalog.events()) {
     if (event.caliper.empty()) continue;
     auto const mapping = json::parse(event.caliper);
@@ -368,7 +398,7 @@ Result<CaliperRenderer> CaliperRenderer::make(model::Catalog const& catalog) {
     if (!mapping->is_object())
       return fail(Fault::invalid,
                   fmt::format("catalogue: {}: its mapping is not an object", event.name));
-    auto plan = compile(mapping->get_object());
+    auto plan = compile(mapping->get_object(), *model);
     if (!plan)
       return fail(Fault::invalid, fmt::format("catalogue: {}: {}", event.name, plan.error().what));
     plans->by_type.emplace(event.name, std::move(*plan));

@@ -47,24 +47,43 @@ bool is_path(std::string_view text) {
 
 bool is_id(std::string_view key) { return key == "id" || key.ends_with("_id"); }
 
+// What a property takes decides what is done to the value that is copied into it; within extensions all is free.
+struct Wanted {
+  CaliperModel::Property const* property = nullptr;  // nullptr: anything
+  bool is_id = false;                                // of extensions
+
+  bool takes(std::string_view type) const { return property != nullptr && property->takes(type); }
+  bool takes_iri() const { return takes("IRI"); }
+};
+
+Change change_of(Wanted const& wanted) {
+  if (wanted.takes("DateTime")) return Change::time;
+  if (wanted.takes("integer")) return Change::integer;
+  if (wanted.takes("decimal")) return Change::decimal;
+  if (wanted.takes("Boolean")) return Change::boolean;
+  if (wanted.takes("string")) return Change::text;
+  if (wanted.takes_iri()) return Change::iri;
+  return wanted.is_id ? Change::id : Change::none;
+}
+
 class Compiler {
  public:
-  explicit Compiler(SlotTable& slots) : slots_(slots) {}
+  Compiler(SlotTable& slots, CaliperModel const& model) : slots_(slots), model_(model) {}
 
-  Result<Node> node(value const& from, std::string const& place) {
-    if (from.is_string()) return text_node(std::string_view(from.get_string()), place);
-    if (from.is_array()) return list_node(from, Node::Kind::array, place);
+  Result<Node> node(value const& from, std::string const& place, Wanted wanted) {
+    if (from.is_string()) return text_node(std::string_view(from.get_string()), place, wanted);
+    if (from.is_array()) return list_node(from, Node::Kind::array, place, wanted);
     if (!from.is_object())
       return fail(Fault::invalid, place + ": is neither text, list nor object");
     auto const& members = from.get_object();
     if (auto const* const first = members.if_contains("first"))
-      return list_node(*first, Node::Kind::first, place);
-    if (members.contains("choose")) return choice(members, place);
-    return object_node(members, place, false);
+      return list_node(*first, Node::Kind::first, place, wanted);
+    if (members.contains("choose")) return choice(members, place, wanted);
+    return object_node(members, place);
   }
 
  private:
-  Result<Node> text_node(std::string_view text, std::string const& place) {
+  Result<Node> text_node(std::string_view text, std::string const& place, Wanted wanted) {
     Node made;
     if (text.starts_with('\'')) {
       made.text = json::quote(text.substr(1));
@@ -74,19 +93,25 @@ class Compiler {
       made.kind = Node::Kind::actor;
       return made;
     }
-    if (is_path(text)) return field(text, place);
-    return joined(text, place);
+    if (is_path(text)) return field(text, place, wanted);
+    auto joined_text = joined(text, place);
+    if (joined_text) joined_text->is_iri = wanted.takes_iri();
+    return joined_text;
   }
 
-  Result<Node> field(std::string_view text, std::string const& place) {
+  Result<Node> field(std::string_view text, std::string const& place, Wanted wanted) {
     Node made;
     made.kind = Node::Kind::field;
+    made.change = change_of(wanted);
     auto const bar = text.find('|');
     if (bar != text.npos) {
       auto const change = text.substr(bar + 1);
-      if (change != "time" && change != "whole")
-        return fail(Fault::invalid, fmt::format("{}: knows no change '{}'", place, change));
-      made.change = change == "time" ? Change::time : Change::whole;
+      if (change == "time" && (made.change == Change::none || made.change == Change::id))
+        made.change = Change::any_time;
+      else if (change == "whole" && made.change == Change::decimal)
+        made.change = Change::whole;
+      else if (change != "time" || made.change != Change::time)
+        return fail(Fault::invalid, fmt::format("{}: knows no change '{}' here", place, change));
     }
     made.slot = slots_.slot_of(text.substr(0, bar));
     return made;
@@ -121,20 +146,21 @@ class Compiler {
     return made;
   }
 
-  Result<Node> list_node(value const& from, Node::Kind kind, std::string const& place) {
+  Result<Node> list_node(value const& from, Node::Kind kind, std::string const& place,
+                         Wanted wanted) {
     if (!from.is_array() || from.get_array().empty())
       return fail(Fault::invalid, place + ": is not a list with something in it");
     Node made;
     made.kind = kind;
     for (auto const& each : from.get_array()) {
-      auto part = node(each, place);
+      auto part = node(each, place, wanted);
       if (!part) return part;
       made.parts.push_back(std::move(*part));
     }
     return made;
   }
 
-  Result<Node> choice(object const& members, std::string const& place) {
+  Result<Node> choice(object const& members, std::string const& place, Wanted wanted) {
     auto const by = json::text_at(members, "choose");
     auto const* const cases = members.if_contains("cases");
     auto const* const otherwise = members.if_contains("otherwise");
@@ -144,44 +170,62 @@ class Compiler {
     made.kind = Node::Kind::choose;
     made.slot = slots_.slot_of(*by);
     for (auto const& each : cases->get_object()) {
-      auto part = node(each.value(), place + "/" + std::string(each.key()));
+      auto part = node(each.value(), place + "/" + std::string(each.key()), wanted);
       if (!part) return part;
       made.keys.push_back(json::quote(each.key()));
       made.parts.push_back(std::move(*part));
     }
-    auto last = node(*otherwise, place + "/otherwise");
+    auto last = node(*otherwise, place + "/otherwise", wanted);
     if (!last) return last;
     made.parts.push_back(std::move(*last));
     return made;
   }
 
-  Result<Node> object_node(object const& members, std::string const& place, bool extensions) {
+  // An entity: its type, which is literal, says what each property takes.
+  Result<Node> object_node(object const& members, std::string const& place) {
+    auto const name = json::text_at(members, "type");
+    auto const type = name && name->starts_with('\'') ? model_.entities.find(name->substr(1))
+                                                      : model_.entities.end();
+    if (type == model_.entities.end())
+      return fail(Fault::invalid, place + "/type: is not ' and a type of Caliper 1.1");
     Node made;
     made.kind = Node::Kind::object;
     for (auto const& each : members) {
       auto const inner = place + "/" + std::string(each.key());
-      bool const wraps = each.key() == "extensions" && !extensions;
-      auto part = wraps && each.value().is_object()
-                      ? object_node(each.value().get_object(), inner, true)
-                      : node(each.value(), inner);
+      auto const* const property = type->second.property(each.key());
+      if (property == nullptr)
+        return fail(Fault::invalid,
+                    fmt::format("{}: {} has no such property", inner, name->substr(1)));
+      auto part = each.key() == "extensions" ? extensions(each.value(), inner)
+                                             : node(each.value(), inner, {property, false});
       if (!part) return part;
-      if (is_id(each.key()) && part->kind == Node::Kind::field && part->change == Change::none)
-        part->change = Change::id;
-      if (wraps) {
-        Node wrapper;
-        wrapper.kind = Node::Kind::object;
-        wrapper.keys.emplace_back(R"("com.instructure.canvas":)");
-        wrapper.parts.push_back(std::move(*part));
-        part = std::move(wrapper);
-      }
-      if (each.key() == "id" && !extensions) made.has_id = made.parts.empty();
+      if (each.key() == "id") made.has_id = made.parts.empty();
       made.keys.push_back(json::quote(each.key()) + ":");
       made.parts.push_back(std::move(*part));
     }
     return made;
   }
 
+  Result<Node> extensions(value const& from, std::string const& place) {
+    if (!from.is_object()) return fail(Fault::invalid, place + ": is not an object");
+    Node inside;
+    inside.kind = Node::Kind::object;
+    for (auto const& each : from.get_object()) {
+      auto part =
+          node(each.value(), place + "/" + std::string(each.key()), {nullptr, is_id(each.key())});
+      if (!part) return part;
+      inside.keys.push_back(json::quote(each.key()) + ":");
+      inside.parts.push_back(std::move(*part));
+    }
+    Node wrapper;
+    wrapper.kind = Node::Kind::object;
+    wrapper.keys.emplace_back(R"("com.instructure.canvas":)");
+    wrapper.parts.push_back(std::move(inside));
+    return wrapper;
+  }
+
   SlotTable& slots_;
+  CaliperModel const& model_;
 };
 
 }  // namespace
@@ -233,7 +277,7 @@ std::uint16_t SlotTable::find(bool in_body, std::string_view name) const {
   }
 }
 
-Result<Plan> compile(object const& mapping) {
+Result<Plan> compile(object const& mapping, CaliperModel const& model) {
   Plan plan;
   auto const type = json::text_at(mapping, "type");
   auto const action = json::text_at(mapping, "action");
@@ -242,12 +286,12 @@ Result<Plan> compile(object const& mapping) {
     return fail(Fault::invalid, "a mapping has type, action and object");
   plan.type = json::quote(*type);
   plan.action = json::quote(*action);
-  Compiler compiler(plan.slots);
-  auto object_plan = compiler.node(*made, "/object");
+  Compiler compiler(plan.slots, model);
+  auto object_plan = compiler.node(*made, "/object", {});
   if (!object_plan) return pass(object_plan);
   plan.object = std::move(*object_plan);
   if (auto const* const generated = mapping.if_contains("generated")) {
-    auto generated_plan = compiler.node(*generated, "/generated");
+    auto generated_plan = compiler.node(*generated, "/generated", {});
     if (!generated_plan) return pass(generated_plan);
     plan.generated = std::move(*generated_plan);
     plan.has_generated = true;

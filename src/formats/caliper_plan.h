@@ -8,15 +8,24 @@
 #include <vector>
 
 #include "base/error.h"
+#include "formats/caliper_model.h"
 
 namespace millrace::formats {
 
+// What is done to a value that is copied. Free text from outside may stand where Caliper has a grammar: what does not fit is left out,
+// as null is.
 enum class Change : std::uint8_t {
-  none,
-  time,
-  whole,
-  id
-};  // what is done to a value that is copied
+  none,      // any value, as it is written
+  any_time,  // of extensions: in the form of Caliper; what is no time stays as it is written
+  time,      // in the form of Caliper
+  text,      // a number becomes text
+  id,        // of extensions: a number becomes text, all else stays as it is written
+  integer,   // 2.0 too
+  decimal,
+  whole,  // a decimal without a fraction of zeros
+  boolean,
+  iri,
+};
 
 struct Node {
   enum class Kind : std::uint8_t { literal, field, joined, first, choose, object, array, actor };
@@ -25,6 +34,7 @@ struct Node {
   std::uint16_t slot = 0;         // of a field or a choice
   std::string text;               // literal: JSON; joined: unused
   std::vector<std::string> keys;  // object: `"key":`; choose: the cases, as raw JSON strings
+  bool is_iri = false;            // joined: only what may stand in an IRI goes into it
   std::vector<Node> parts;        // joined, first, choose (the last one: otherwise), object, array
   bool has_id = false;            // object: nothing of it stands without its first member, "id"
 };
@@ -93,7 +103,7 @@ struct Plan {
   SlotTable slots;
 };
 
-// Fails with: invalid, naming the place.
-Result<Plan> compile(boost::json::object const& mapping);
+// `model` says what each property takes. Fails with: invalid, naming the place.
+Result<Plan> compile(boost::json::object const& mapping, CaliperModel const& model);
 
 }  // namespace millrace::formats

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "formats/caliper_validator.h"
 #include "json/strict.h"
 
 namespace millrace::formats {
@@ -286,10 +287,75 @@ TEST_F(CaliperTest, says_where_a_mapping_is_wrong) {
 
   EXPECT_EQ(with(R"({"type":"Event","action":"Created"})"),
             "catalogue: x: a mapping has type, action and object");
-  EXPECT_EQ(with(R"({"type":"Event","action":"Created","object":{"id":"urn:{nope}"}})"),
-            "catalogue: x: /object/id: knows no 'nope'");
-  EXPECT_EQ(with(R"({"type":"Event","action":"Created","object":{"at":"body.x|date"}})"),
-            "catalogue: x: /object/at: knows no change 'date'");
+  EXPECT_EQ(
+      with(R"({"type":"Event","action":"Created","object":{"id":"urn:{nope}","type":"'Page"}})"),
+      "catalogue: x: /object/id: knows no 'nope'");
+  EXPECT_EQ(
+      with(R"({"type":"Event","action":"Created","object":{"type":"'Page","name":"body.x|time"}})"),
+      "catalogue: x: /object/name: knows no change 'time' here");
+  EXPECT_EQ(with(R"({"type":"Event","action":"Created","object":{"type":"'Page","at":"body.x"}})"),
+            "catalogue: x: /object/at: Page has no such property");
+  EXPECT_EQ(with(R"({"type":"Event","action":"Created","object":{"type":"body.x"}})"),
+            "catalogue: x: /object/type: is not ' and a type of Caliper 1.1");
+}
+
+TEST_F(CaliperTest, leaves_free_text_out_where_caliper_has_a_grammar) {
+  auto const event = event_of(
+      "assignment_created",
+      R"({"event_time":"","hostname":"two words","referrer":"canvas app","session_id":"a b","user_id":"7","context_type":"Course","context_id":"8 9"})",
+      R"({"assignment_id":"4","title":42,"description":{"a":1},"due_at":"tomorrow","points_possible":"ten"})");
+
+  EXPECT_EQ(event.at("eventTime"), "2026-11-21T19:16:07.123Z");
+  EXPECT_EQ(event.at("edApp").at("id"), "http://www.canvaslms.com/");
+  for (auto const* const absent : {"referrer", "session", "group", "membership"})
+    EXPECT_FALSE(event.as_object().contains(absent)) << absent;
+  EXPECT_EQ(
+      event.at("object"),
+      boost::json::parse(
+          R"({"id":"urn:instructure:canvas:assignment:4","type":"AssignableDigitalResource","name":"42","extensions":{"com.instructure.canvas":{"entity_id":"4"}}})"));
+}
+
+TEST_F(CaliperTest, keeps_a_referrer_as_browsers_and_canvas_write_it) {
+  auto const* const referrer = R"("https:\/\/c.example\/a?include[]=x\u0026b=%20")";
+  auto const text =
+      render("assignment_created", metadata(fmt::format(R"(,"referrer":{})", referrer)),
+             R"({"assignment_id":"4"})");
+
+  ASSERT_TRUE(text.has_value());
+  EXPECT_THAT(*text, testing::HasSubstr(fmt::format(R"("referrer":{})", referrer)));
+}
+
+// Each field that a mapping may copy, with each of these in its place: Caliper, or no event at all for want of an id.
+TEST_F(CaliperTest, gives_valid_caliper_whatever_stands_in_a_field) {
+  auto const validator = CaliperValidator::load("canvas");
+  int rendered = 0;
+  for (auto const& event : catalog().events()) {
+    if (event.caliper.empty()) continue;
+    for (auto const* const odd :
+         {R"("")", R"("two words")", R"("<a>\n\"")", R"("\u0000%zz")", "7", "-1.50", "true",
+          R"({"a":[1]})", R"("2026-99-99T99:99:99.000Z")"}) {
+      for (bool const in_body : {false, true}) {
+        auto const& part = in_body ? event.body : event.metadata;
+        auto const members = boost::json::parse(part).as_object();
+        for (auto const& member : members) {
+          auto changed = members;
+          changed[member.key()] = boost::json::parse(odd);
+          auto const text = boost::json::serialize(changed);
+          auto const envelope =
+              render(event.name, in_body ? event.metadata : text, in_body ? text : event.body);
+          if (!envelope) {
+            EXPECT_EQ(envelope.error().fault, Fault::invalid);
+            continue;
+          }
+          ++rendered;
+          for (auto const& fault : validator->check(*envelope))
+            ADD_FAILURE() << event.name << ": " << std::string_view(member.key()) << " = " << odd
+                          << ": " << fault.pointer << ": " << fault.rule;
+        }
+      }
+    }
+  }
+  EXPECT_GT(rendered, 5000);
 }
 
 }  // namespace

@@ -6,11 +6,11 @@
 #include <array>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <map>
-#include <set>
+#include <cmath>
+#include <vector>
 
-#include "base/time.h"
-#include "base/uuid.h"
+#include "formats/caliper_grammar.h"
+#include "formats/caliper_model.h"
 #include "json/reader.h"
 
 namespace millrace::formats {
@@ -19,135 +19,17 @@ namespace {
 using boost::json::array;
 using boost::json::object;
 using boost::json::value;
-using Names = std::set<std::string, std::less<>>;
+using Names = CaliperModel::Names;
+using Property = CaliperModel::Property;
+using Type = CaliperModel::Type;
 
 constexpr std::size_t most_faults = 100;
 
-struct Property {
-  std::vector<std::string> types;  // any of them
-  enum class Use { optional, required, not_applicable, deprecated } use = Use::optional;
-};
-
-struct Type {
-  Names supertypes;  // and those above, and itself
-  std::map<std::string, Property, std::less<>> properties;
-  std::map<std::string, Names, std::less<>>
-      places;  // of an event: actor, object, generated, target -> types
-  Names actions;
-};
-
-Property property_of(std::string_view text) {
-  Property made;
-  switch (text.back()) {
-    case '!':
-      made.use = Property::Use::required;
-      break;
-    case '-':
-      made.use = Property::Use::not_applicable;
-      break;
-    case '~':
-      made.use = Property::Use::deprecated;
-      break;
-    default:
-      break;
-  }
-  if (made.use != Property::Use::optional) text.remove_suffix(1);
-  for (std::size_t at = 0; at <= text.size();) {
-    auto const end = std::min(text.find('/', at), text.size());
-    made.types.emplace_back(text.substr(at, end - at));
-    at = end + 1;
-  }
-  return made;
-}
-
-void add_names(value const* from, Names& to) {
-  if (from == nullptr) return;
-  for (auto const& each : from->as_array()) to.emplace(each.as_string());
-}
-
-using Types = std::map<std::string, Type, std::less<>>;
-
-// Supertypes stand before their subtypes in no order: each is resolved when it is first needed.
-Type const& resolve(object const& all, std::string_view name, Types& made) {
-  if (auto const found = made.find(name); found != made.end()) return found->second;
-  auto const& from = all.at(name).as_object();
-  Type type;
-  type.supertypes.emplace(name);
-  if (auto const* const above = from.if_contains("is")) {
-    for (auto const& each : above->as_array()) {
-      auto const& super = resolve(all, std::string_view(each.as_string()), made);
-      type.supertypes.insert(super.supertypes.begin(), super.supertypes.end());
-      for (auto const& property : super.properties) type.properties.insert(property);
-    }
-  }
-  if (auto const* const own = from.if_contains("has"))
-    for (auto const& each : own->as_object())
-      type.properties.insert_or_assign(std::string(each.key()),
-                                       property_of(std::string_view(each.value().as_string())));
-  add_names(from.if_contains("actors"), type.places["actor"]);
-  add_names(from.if_contains("objects"), type.places["object"]);
-  add_names(from.if_contains("generated"), type.places["generated"]);
-  add_names(from.if_contains("target"), type.places["target"]);
-  add_names(from.if_contains("actions"), type.actions);
-  return made.emplace(std::string(name), std::move(type)).first->second;
-}
-
-// RFC 3986's outer form: a scheme, a colon, and something after it without spaces.
-bool is_iri(std::string_view text) {
-  if (text.starts_with("_:")) return text.size() > 2;
-  auto const colon = text.find(':');
-  if (colon == text.npos || colon == 0 || colon + 1 == text.size()) return false;
-  auto const scheme_char = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' ||
-           c == '-' || c == '.';
-  };
-  return std::ranges::all_of(text.substr(0, colon), scheme_char) &&
-         std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) <= 0x20; });
-}
-
-bool is_time(std::string_view text) {
-  return text.size() == 24 && text[10] == 'T' && text[19] == '.' && text[23] == 'Z' &&
-         parse_time(text).has_value();
-}
-
-// ISO 8601: P1DT2H3.5S and the like.
-bool is_duration(std::string_view text) {
-  if (text.size() < 3 || text.front() != 'P') return false;
-  bool digits = false, any = false;
-  for (char const c : text.substr(1)) {
-    bool const number = (c >= '0' && c <= '9') || c == '.' || c == ',';
-    if (c == 'T' ? digits : !number && std::string_view("YMWDHS").find(c) == std::string_view::npos)
-      return false;
-    if (!number && c != 'T') {
-      if (!digits) return false;
-      any = true;
-    }
-    digits = number;
-  }
-  return any && !digits;
-}
-
 std::string list_of(Names const& names) { return fmt::format("{}", fmt::join(names, ", ")); }
 
-}  // namespace
-
-struct CaliperValidator::Model {
-  std::string context;
-  Types entities, events;
-  bool software_may_act = false;  // a profile allows it everywhere
-
-  bool has_supertype(std::string_view type, std::string_view wanted) const {
-    auto const found = entities.find(type);
-    return found != entities.end() && found->second.supertypes.contains(wanted);
-  }
-};
-
-namespace {
-
-template <class Model>
 class Check {
  public:
-  explicit Check(Model const& model) : model_(model) {}
+  explicit Check(CaliperModel const& model) : model_(model) {}
 
   std::vector<CaliperFault> document(std::string_view text) {
     auto const parsed = json::parse(text, {.bytes = 4 * 1024 * 1024, .depth = 64});
@@ -207,7 +89,7 @@ class Check {
       properties(from, event->second, *type, pointer, true);
       event_rules(from, event->second, *type, pointer);
     } else {
-      entity(from, pointer, {});
+      entity(from, pointer, nullptr);
     }
   }
 
@@ -229,9 +111,6 @@ class Check {
 
   void event_rules(object const& from, Type const& type, std::string_view name,
                    std::string const& pointer) {
-    if (auto const id = json::text_at(from, "id");
-        id && (!id->starts_with("urn:uuid:") || !Uuid::parse(id->substr(9))))
-      fault(pointer + "/id", "is not urn:uuid: and a UUID");
     auto const action = json::text_at(from, "action");
     if (action && !type.actions.contains(*action))
       fault(pointer + "/action",
@@ -241,8 +120,8 @@ class Check {
       auto const* const found = from.if_contains(place);
       if (found == nullptr || !found->is_object()) continue;
       auto const what = json::text_at(found->get_object(), "type");
-      if (what && std::ranges::none_of(
-                      allowed, [&](auto const& a) { return model_.has_supertype(*what, a); }))
+      if (what &&
+          std::ranges::none_of(allowed, [&](auto const& a) { return model_.is_a(*what, a); }))
         fault(fmt::format("{}/{}/type", pointer, place),
               fmt::format("{} cannot be the {} of {}: {}", *what, place, name, list_of(allowed)));
     }
@@ -256,8 +135,7 @@ class Check {
       auto const* const found = from.if_contains(place);
       if (found == nullptr || !found->is_object()) return;
       auto const type = json::text_at(found->get_object(), "type");
-      if (type && !model_.has_supertype(*type, wanted) &&
-          !(place == "actor" && model_.software_may_act))
+      if (type && !model_.is_a(*type, wanted) && !(place == "actor" && model_.software_may_act))
         fault(fmt::format("{}/{}/type", pointer, place),
               fmt::format("of {} is a {}", action, wanted));
     };
@@ -265,80 +143,96 @@ class Check {
     demand("object", timed_out ? "Session" : "SoftwareApplication");
   }
 
-  void entity(object const& from, std::string const& pointer,
-              std::vector<std::string> const& wanted) {
+  void entity(object const& from, std::string const& pointer, Property const* wanted) {
     auto const name = json::text_at(from, "type");
     if (!name) return fault(pointer + "/type", "is required, and a string");
-    if (*name == "TextPositionSelector") return;  // a selector is no entity: start and end
     auto const type = model_.entities.find(*name);
     if (type == model_.entities.end())
       return fault(pointer + "/type", fmt::format("{} is no type of Caliper 1.1", *name));
-    if (!wanted.empty() && std::ranges::none_of(wanted, [&](auto const& w) {
+    if (wanted != nullptr && std::ranges::none_of(wanted->types, [&](auto const& w) {
           return type->second.supertypes.contains(w);
         }))
       fault(pointer + "/type",
-            fmt::format("{} stands where {} is asked for", *name, fmt::join(wanted, " or ")));
+            fmt::format("{} stands where {} is asked for", *name, names_of(*wanted)));
     context(from, pointer, false);
     properties(from, type->second, *name, pointer, false);
   }
 
   void properties(object const& from, Type const& type, std::string_view name,
                   std::string const& pointer, bool event) {
-    for (auto const& [key, property] : type.properties)
-      if (property.use == Property::Use::required && !from.contains(key))
+    for (auto const& [key, property] : type.properties) {
+      if (property.use != Property::Use::required) continue;
+      auto const* const found = from.if_contains(key);
+      if (found == nullptr || found->is_null())
         fault(pointer + "/" + key, fmt::format("{} requires it", name));
+    }
     for (auto const& each : from) {
       std::string_view const key = each.key();
       if (key == "@context" || each.value().is_null()) continue;
       auto const inner = fmt::format("{}/{}", pointer, key);
-      auto const property = type.properties.find(key);
-      if (property == type.properties.end()) {
+      auto const* const property = type.property(key);
+      if (property == nullptr) {
         fault(inner,
               fmt::format("{} has no such property; what is your own goes into extensions", name));
-      } else if (property->second.use == Property::Use::not_applicable) {
+      } else if (property->use == Property::Use::not_applicable) {
         fault(inner, fmt::format("does not apply to {}", name));
       } else {
         // What may stand in the places of an event is its own table's business.
         auto const place = type.places.find(key);
         bool const by_place = event && place != type.places.end() && !place->second.empty();
-        one(each.value(), property->second, inner, by_place);
+        one_or_many(each.value(), *property, inner, by_place);
       }
     }
   }
 
+  void one_or_many(value const& v, Property const& property, std::string const& pointer,
+                   bool any_entity) {
+    if (!property.is_array) return one(v, property, pointer, any_entity);
+    if (!v.is_array()) return fault(pointer, "is not an array");
+    std::size_t i = 0;
+    for (auto const& each : v.get_array())
+      one(each, property, fmt::format("{}/{}", pointer, i++), any_entity);
+  }
+
   void one(value const& v, Property const& property, std::string const& pointer, bool any_entity) {
-    bool const iri_allowed = std::ranges::find(property.types, "IRI") != property.types.end();
     auto const& first = property.types.front();
-    if (first == "Array") {
-      if (!v.is_array()) return fault(pointer, "is not an array");
-      std::size_t i = 0;
-      for (auto const& each : v.get_array()) {
-        if (each.is_object()) entity(each.get_object(), fmt::format("{}/{}", pointer, i), {});
-        ++i;
-      }
-      return;
-    }
-    if (model_.entities.contains(first) || first == "TextPositionSelector") {
-      if (v.is_object()) {
-        std::vector<std::string> wanted;
-        if (!any_entity)
-          std::ranges::copy_if(property.types, std::back_inserter(wanted),
-                               [](auto const& t) { return t != "IRI"; });
-        return entity(v.get_object(), pointer,
-                      first == "TextPositionSelector" ? std::vector<std::string>() : wanted);
-      }
-      if (!v.is_string())
-        return fault(pointer, iri_allowed ? "is neither an entity nor an IRI" : "is not an entity");
-      if (!is_iri(std::string_view(v.get_string()))) fault(pointer, "is not an absolute IRI");
-      return;
-    }
-    scalar(v, first, pointer);
+    if (auto const selector = model_.values.find(first); selector != model_.values.end())
+      return plain_object(v, selector->second, first, pointer);
+    if (auto const terms = model_.terms.find(first); terms != model_.terms.end())
+      return term(v, terms->second, first, pointer);
+    if (!model_.entities.contains(first)) return scalar(v, first, pointer);
+    if (v.is_object()) return entity(v.get_object(), pointer, any_entity ? nullptr : &property);
+    bool const iri_allowed = property.takes("IRI");
+    if (!v.is_string())
+      return fault(pointer, iri_allowed ? "is neither an entity nor an IRI" : "is not an entity");
+    if (!is_iri(std::string_view(v.get_string()))) fault(pointer, "is not an absolute IRI");
+  }
+
+  // An object of a fixed type that is no entity.
+  void plain_object(value const& v, Type const& type, std::string_view name,
+                    std::string const& pointer) {
+    if (!v.is_object()) return fault(pointer, fmt::format("is not a {}", name));
+    auto const given = json::text_at(v.get_object(), "type");
+    if (given && *given != name)
+      fault(pointer + "/type", fmt::format("{} stands where {} is asked for", *given, name));
+    properties(v.get_object(), type, name, pointer, false);
+  }
+
+  void term(value const& v, Names const& known, std::string_view vocabulary,
+            std::string const& pointer) {
+    if (!v.is_string()) return fault(pointer, "is not a string");
+    std::string_view const text = v.get_string();
+    if (!known.contains(text))
+      fault(pointer, fmt::format("{} is no {} of Caliper 1.1", text, vocabulary));
   }
 
   void scalar(value const& v, std::string_view type, std::string const& pointer) {
     auto const text = v.is_string() ? std::string_view(v.get_string()) : std::string_view();
-    if (type == "integer") {
-      if (!v.is_int64() && !v.is_uint64()) fault(pointer, "is not an integer");
+    if (type == "integer" || type == "index") {
+      if (!is_integer(v))
+        fault(pointer, "is not an integer");
+      else if (type == "index" && v.to_number<double>() < 0)
+        fault(pointer, "is less than 0");
     } else if (type == "decimal") {
       if (!v.is_number()) fault(pointer, "is not a number");
     } else if (type == "Boolean") {
@@ -353,55 +247,46 @@ class Check {
       if (!is_duration(text)) fault(pointer, "is not an ISO 8601 duration like PT1H30M");
     } else if (type == "IRI") {
       if (!is_iri(text)) fault(pointer, "is not an absolute IRI");
+    } else if (type == "UUID") {
+      if (!is_uuid_urn(text)) fault(pointer, "is not urn:uuid: and a UUID");
     }
+  }
+
+  // JSON knows one kind of number: 2.0 is the integer 2.
+  static bool is_integer(value const& v) {
+    return v.is_int64() || v.is_uint64() ||
+           (v.is_double() && std::trunc(v.get_double()) == v.get_double());
+  }
+
+  static std::string names_of(Property const& property) {
+    std::vector<std::string_view> names;
+    for (auto const& type : property.types)
+      if (type != "IRI") names.push_back(type);
+    return fmt::format("{}", fmt::join(names, " or "));
   }
 
   static constexpr char const* time_rule =
       "is not a time like 2026-11-21T19:00:00.000Z (UTC, milliseconds)";
-  Model const& model_;
+  CaliperModel const& model_;
   std::vector<CaliperFault> faults_;
 };
 
 }  // namespace
 
-CaliperValidator::CaliperValidator(std::unique_ptr<Model> model) : model_(std::move(model)) {}
+CaliperValidator::CaliperValidator(std::unique_ptr<CaliperModel const> model)
+    : model_(std::move(model)) {}
 CaliperValidator::CaliperValidator(CaliperValidator&&) noexcept = default;
 CaliperValidator& CaliperValidator::operator=(CaliperValidator&&) noexcept = default;
 CaliperValidator::~CaliperValidator() = default;
 
 Result<CaliperValidator> CaliperValidator::load(std::string_view profile) {
-  auto const parsed = json::parse(caliper_model_text());
-  millrace::check(parsed && parsed->is_object(), "the embedded Caliper model is an object");
-  auto const& top = parsed->get_object();
-  auto model = std::make_unique<Model>();
-  model->context = std::string(top.at("context").as_string());
-  auto const& entities = top.at("entities").as_object();
-  auto const& events = top.at("events").as_object();
-  for (auto const& each : entities)
-    resolve(entities, std::string_view(each.key()), model->entities);
-  for (auto const& each : events) resolve(events, std::string_view(each.key()), model->events);
-  if (profile.empty()) return CaliperValidator(std::move(model));
-
-  auto const* const found = top.at("profiles").as_object().if_contains(profile);
-  if (found == nullptr)
-    return fail(Fault::missing, fmt::format("'{}': there is no such Caliper profile", profile));
-  auto const& allowed = found->as_object();
-  model->software_may_act = allowed.at("actors").as_object().contains("*");
-  for (auto& [name, event] : model->events) {
-    add_names(allowed.at("actors").as_object().if_contains("*"), event.places["actor"]);
-    add_names(allowed.at("actions").as_object().if_contains(name), event.actions);
-    add_names(allowed.at("objects").as_object().if_contains(name), event.places["object"]);
-  }
-  for (auto const& type : allowed.at("properties").as_object())
-    for (auto const& each : type.value().as_object())
-      model->entities.find(std::string_view(type.key()))
-          ->second.properties.emplace(each.key(),
-                                      property_of(std::string_view(each.value().as_string())));
-  return CaliperValidator(std::move(model));
+  auto model = CaliperModel::load(profile);
+  if (!model) return pass(model);
+  return CaliperValidator(std::make_unique<CaliperModel const>(std::move(*model)));
 }
 
 std::vector<CaliperFault> CaliperValidator::check(std::string_view json) const {
-  return Check<Model>(*model_).document(json);
+  return Check(*model_).document(json);
 }
 
 }  // namespace millrace::formats

@@ -114,6 +114,104 @@ TEST(CaliperValidatorTest, looks_into_nested_entities) {
                   HasSubstr("/object/organization/type: Nonsense is no type")));
 }
 
+std::string viewed(std::string_view document) {
+  return event(fmt::format(
+      R"("type":"ViewEvent",{},"action":"Viewed","object":{{"id":"https://x.example/d","type":"Document",{}}})",
+      person, document));
+}
+
+TEST(CaliperValidatorTest, takes_null_for_nothing_that_is_required) {
+  EXPECT_THAT(
+      faults(fmt::format(
+          R"({{{},"id":null,"type":"ViewEvent","actor":null,"action":null,"object":{{"id":null,"type":"Page"}},"eventTime":null}})",
+          context)),
+      testing::UnorderedElementsAre(HasSubstr("/id: ViewEvent requires it"),
+                                    HasSubstr("/actor: ViewEvent requires it"),
+                                    HasSubstr("/action: ViewEvent requires it"),
+                                    HasSubstr("/eventTime: ViewEvent requires it"),
+                                    HasSubstr("/object/id: Page requires it")));
+  EXPECT_THAT(faults(viewed(R"("name":null,"creators":null)")), IsEmpty());
+}
+
+TEST(CaliperValidatorTest, looks_at_each_item_of_an_array) {
+  EXPECT_THAT(faults(viewed(R"("keywords":["a",1,null,{}])")),
+              ElementsAre(HasSubstr("/object/keywords/1: is not a string"),
+                          HasSubstr("/object/keywords/2: is not a string"),
+                          HasSubstr("/object/keywords/3: is not a string")));
+  EXPECT_THAT(
+      faults(viewed(
+          R"("creators":["urn:x:1",{"id":"urn:x:2","type":"Person"},{"id":"urn:x:3","type":"Document"},"no iri",7])")),
+      ElementsAre(HasSubstr("/object/creators/2/type: Document stands where Agent is asked for"),
+                  HasSubstr("/object/creators/3: is not an absolute IRI"),
+                  HasSubstr("/object/creators/4: is neither an entity nor an IRI")));
+  EXPECT_THAT(faults(viewed(R"("keywords":"a")")), ElementsAre(HasSubstr("is not an array")));
+}
+
+TEST(CaliperValidatorTest, asks_each_collection_for_its_own_items) {
+  auto const items = [](std::string_view type, std::string_view item) {
+    return faults(
+        fmt::format(R"({{{},"id":"urn:x:1","type":"{}","items":[{{"id":"urn:x:2","type":"{}"}}]}})",
+                    context, type, item));
+  };
+
+  EXPECT_THAT(items("Forum", "Thread"), IsEmpty());
+  EXPECT_THAT(items("Forum", "Message"), ElementsAre(HasSubstr("stands where Thread")));
+  EXPECT_THAT(items("Thread", "Message"), IsEmpty());
+  EXPECT_THAT(items("Assessment", "AssessmentItem"), IsEmpty());
+  EXPECT_THAT(items("Assessment", "Page"), ElementsAre(HasSubstr("stands where AssessmentItem")));
+  EXPECT_THAT(items("DigitalResourceCollection", "VideoObject"), IsEmpty());
+}
+
+TEST(CaliperValidatorTest, knows_the_closed_vocabularies) {
+  auto const membership = [](std::string_view members) {
+    return faults(fmt::format(R"({{{},"id":"urn:x:1","type":"Membership",{}}})", context, members));
+  };
+
+  EXPECT_THAT(membership(R"("roles":["Learner","Instructor#TeachingAssistant"],"status":"Active")"),
+              IsEmpty());
+  EXPECT_THAT(membership(R"("roles":["Learner","Wizard",1])"),
+              ElementsAre(HasSubstr("/roles/1: Wizard is no Role"), HasSubstr("/roles/2: is not")));
+  EXPECT_THAT(membership(R"("status":"active")"), ElementsAre(HasSubstr("active is no Status")));
+}
+
+TEST(CaliperValidatorTest, holds_a_selector_to_its_two_positions) {
+  auto const selection = [](std::string_view selector) {
+    return faults(fmt::format(
+        R"({{{},"id":"urn:x:1","type":"HighlightAnnotation","selection":{}}})", context, selector));
+  };
+
+  EXPECT_THAT(selection(R"({"type":"TextPositionSelector","start":0,"end":12})"), IsEmpty());
+  EXPECT_THAT(
+      selection(R"({"type":"TextPositionSelector","start":"a"})"),
+      testing::UnorderedElementsAre(HasSubstr("/selection/end: TextPositionSelector requires"),
+                                    HasSubstr("/selection/start: is not an integer")));
+  EXPECT_THAT(selection(R"({"type":"TextPositionSelector","start":-1,"end":1.5,"more":1})"),
+              ElementsAre(HasSubstr("/start: is less than 0"), HasSubstr("/end: is not an integer"),
+                          HasSubstr("/more: ")));
+  EXPECT_THAT(selection(R"({"type":"Page","start":1,"end":2})"),
+              ElementsAre(HasSubstr("/type: Page stands where TextPositionSelector")));
+  EXPECT_THAT(selection(R"("urn:x:2")"), ElementsAre(HasSubstr("is not a TextPositionSelector")));
+}
+
+TEST(CaliperValidatorTest, takes_a_number_without_a_fraction_for_an_integer) {
+  auto const count = [](std::string_view number) {
+    return faults(
+        fmt::format(R"({{{},"id":"urn:x:1","type":"Attempt","count":{}}})", context, number));
+  };
+
+  EXPECT_THAT(count("2.0"), IsEmpty());
+  EXPECT_THAT(count("1e2"), IsEmpty());
+  EXPECT_THAT(count("2.5"), ElementsAre(HasSubstr("is not an integer")));
+}
+
+TEST(CaliperValidatorTest, takes_the_id_of_an_event_in_any_case) {
+  EXPECT_THAT(
+      faults(fmt::format(
+          R"({{{},"id":"URN:UUID:0193536E-5F00-7000-8000-000000000001","type":"ViewEvent",{},"action":"Viewed","object":"urn:x:1","eventTime":"2026-10-01T10:00:00.000Z"}})",
+          context, person)),
+      IsEmpty());
+}
+
 TEST(CaliperValidatorTest, takes_what_is_no_json_as_one_fault) {
   EXPECT_EQ(faults("{").size(), 1U);
   EXPECT_THAT(faults("[]"), ElementsAre(": is not an object"));
