@@ -80,6 +80,7 @@ class Connection {
   void give() {
     std::string out;
     engine_.give(out);
+    engine_.note_sent(out.size());
     check(out.size() <= 64U * 1024, "what is given at once is bounded");
     gave_ += out.size();
     // PING, SETTINGS and window updates are answered by about as much.

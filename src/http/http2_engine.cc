@@ -478,7 +478,7 @@ void Http2Engine::end_all(State as, std::string const& why) {
   over_ = true;
   while (!live_.empty()) {
     auto& stream = *live_.back();
-    if (!has_left(stream)) {
+    if (!has_left(stream) && !stream.has_bytes()) {
       end(stream, State::unprocessed, why);
     } else if (stream.state() == State::body) {
       stream.answer_.reason = "bad framing: the connection ended within the body";
