@@ -44,15 +44,14 @@ TEST_P(Corpus, breaks_no_promise) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Fuzz, Corpus,
-                         testing::Values(Target{"event", event}, Target{"strict", strict},
-                                         Target{"jwt", jwt}, Target{"jwks", jwks},
-                                         Target{"sigv4", sigv4}, Target{"data_stream", data_stream},
-                                         Target{"caliper", caliper},
-                                         Target{"caliper_check", caliper_check},
-                                         Target{"http1_answer", http1_answer},
-                                         Target{"http2_frames", http2_frames}),
-                         [](auto const& one) { return one.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Fuzz, Corpus,
+    testing::Values(Target{"event", event}, Target{"strict", strict}, Target{"jwt", jwt},
+                    Target{"jwks", jwks}, Target{"sigv4", sigv4},
+                    Target{"data_stream", data_stream}, Target{"caliper", caliper},
+                    Target{"caliper_check", caliper_check}, Target{"http1_answer", http1_answer},
+                    Target{"http1_request", http1_request}, Target{"http2_frames", http2_frames}),
+    [](auto const& one) { return one.param.name; });
 
 }  // namespace
 }  // namespace millrace::fuzz

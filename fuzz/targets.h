@@ -16,6 +16,7 @@ void caliper(std::string_view input);        // an event, in the Caliper form of
 void caliper_check(std::string_view input);  // a document, held against Caliper 1.1
 void data_stream(std::string_view input);    // what a client of the API sends
 void http1_answer(std::string_view input);   // what an endpoint answers, in pieces
+void http1_request(std::string_view input);  // what several clients of one server send, in pieces
 void http2_frames(
     std::string_view input);  // the same over HTTP/2, with several exchanges under way
 

@@ -24,6 +24,7 @@ class HeadEnd {
   enum class State : std::uint8_t { more, found, bad };
   // `bytes`: all since the head's first byte; a later call brings the same bytes and more.
   State scan(std::string_view bytes);
+  bool begun() const { return seen_ > 0; }
   std::size_t size() const { return line_; }  // of a found head, with its empty line
 
  private:

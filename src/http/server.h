@@ -2,6 +2,8 @@
 //   Threads  The acceptor's loop accepts; connections are spread over `loops`; the handler runs on the connection's loop.
 //   Handler  Returns an answer; what it throws becomes a 500. One request at a time for each connection, answers in order.
 //   Limits   Each is in ServerLimits; what exceeds one is answered (413, 431, 408, 503) and the connection closed.
+//   Answers  What is small goes into ServerResponse::body. What may be large comes from a BodySource, piece by piece, at the pace of
+//            the reader: HTTP/1.1 sends it in chunks, HTTP/1.0 until the connection ends, and of an answer to HEAD nothing is asked for.
 #pragma once
 #include <functional>
 #include <memory>
@@ -12,6 +14,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "http/pace.h"
 #include "io/clock.h"
 #include "io/net.h"
 #include "io/task.h"
@@ -40,11 +43,27 @@ struct ServerRequest {
   }
 };
 
+// The rest of an answer's body, pulled by the server on the connection's loop.
+//   Use      response.body = the beginning (may be empty); response.more = std::make_unique<Pages>(...). The status is sent before the
+//            first piece is asked for: what can fail early is better found out by the handler.
+//   Life     Owned by the answer: destroyed when that has ended, in the middle or before anything was asked for too. It refers to nothing of the
+//            request.
+class BodySource {
+ public:
+  static constexpr std::size_t most = 1024 * 1024;
+  virtual ~BodySource() = default;
+  // The next piece, of 1 to `most` bytes; empty: the end. Asked for only when all that came before is written to the socket, one at a time,
+  // and not after an end or a failure. A failure (or what it throws) cuts the connection: the reader never takes the answer for whole.
+  virtual io::Task<Result<std::string>> next() = 0;
+};
+
 struct ServerResponse {
   int status = 200;
-  std::vector<Header> headers;  // without Content-Length, Connection, Date: the server's own
+  std::vector<Header>
+      headers;  // without Content-Length, Transfer-Encoding, Connection, Date: the server's own
   std::string body;
-  bool close = false;  // end the connection after this answer
+  std::unique_ptr<BodySource> more = nullptr;  // behind `body`; none: `body` is all
+  bool close = false;                          // end the connection after this answer
 };
 
 using Handler = std::function<io::Task<ServerResponse>(ServerRequest)>;
@@ -58,9 +77,13 @@ struct ServerLimits {
   std::size_t bodies_in_memory =
       512 * 1024 * 1024;  // of all requests under way together; more wait unread
   Duration head_time = std::chrono::seconds(15);  // from the first byte to the end of the head
-  Duration body_time = std::chrono::seconds(60);
   Duration idle_time = std::chrono::seconds(75);
-  Duration write_time = std::chrono::seconds(60);
+  Pace body_pace{.first = std::chrono::seconds(5),
+                 .most = std::chrono::seconds(10),
+                 .bytes_per_second = 16 * 1024};  // of a body that comes
+  Pace write_pace{.first = std::chrono::seconds(60),
+                  .most = std::chrono::seconds(60),
+                  .bytes_per_second = 16 * 1024};  // of an answer that is read
 };
 
 // A certificate chain and its key, for serving https.

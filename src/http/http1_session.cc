@@ -1,0 +1,259 @@
+#include "http/http1_session.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "base/encoding.h"
+#include "http/chunks.h"
+#include "http/http1_answer.h"
+
+namespace millrace::http {
+namespace {
+
+constexpr auto tick = std::chrono::milliseconds(20);
+constexpr std::size_t body_step = 256 * 1024;  // how a body's share of the memory grows
+
+// A request that is being read.
+struct Incoming {
+  ServerRequest request;
+  Framing framing;
+  bool wants_continue = false;
+};
+
+constexpr Refusal gone{0, ""};
+constexpr Refusal no_memory{503, "there is no memory for the body now"};
+
+class Http1Session final : public Session {
+ public:
+  explicit Http1Session(Connection& connection) : c_(connection) {}
+  ~Http1Session() override { release(); }
+
+  io::Task<void> run() override {
+    while (co_await exchange()) {
+    }
+  }
+  void late() override {
+    if (c_.stage() != Stage::head && c_.stage() != Stage::body) return;
+    auto const bytes = render_refusal({408, "the request did not come in time"}, c_.loop);
+    static_cast<void>(c_.stream->try_write(as_bytes(bytes)));
+  }
+  void drain() override {
+    if (c_.stage() == Stage::idle) c_.stream->close();
+  }
+
+ private:
+  using Stopped = std::optional<Refusal>;  // nullopt: go on
+
+  io::Task<bool> exchange();  // false: the connection is over
+  io::Task<Stopped> read_head(Incoming& in);
+  Stopped find_head(HeadEnd& end, bool& found);
+  Stopped begin(std::string_view head, Incoming& in) const;
+  io::Task<Stopped> read_body(Incoming& in);
+  io::Task<Stopped> read_counted(std::size_t length, std::string& body);
+  io::Task<Stopped> read_chunks(std::string& body);
+  io::Task<bool> hold(std::size_t bytes);  // false: there was no room in time
+  void release();
+  io::Task<bool> answer(ServerResponse response, AnswerForm form);
+  io::Task<bool> send_body(ServerResponse response, AnswerForm form);
+  io::Task<bool> send_more(BodySource& source, bool chunked);
+  io::Task<void> refuse(Refusal refusal);
+
+  Connection& c_;
+  std::size_t held_ = 0;  // of ServerCore::body_bytes
+};
+
+io::Task<bool> Http1Session::exchange() {
+  Incoming in;
+  auto stopped = co_await read_head(in);
+  if (!stopped) stopped = co_await read_body(in);
+  if (stopped) {
+    co_await refuse(*stopped);
+    co_return false;
+  }
+  AnswerForm form{.minor = in.framing.minor,
+                  .head_only = in.request.method == "HEAD",
+                  .close = !in.framing.keep_alive};
+  c_.enter_handling();
+  auto response = co_await ask_handler(c_.core, std::move(in.request));
+  release();
+  form.close = form.close || response.close || c_.loop.draining;
+  co_return co_await answer(std::move(response), form);
+}
+
+io::Task<Http1Session::Stopped> Http1Session::read_head(Incoming& in) {
+  auto const& limits = c_.core.limits;
+  c_.enter(Stage::idle, limits.idle_time);
+  if (c_.loop.draining && c_.input.empty()) co_return gone;
+  HeadEnd end;
+  for (bool found = false;;) {
+    if (auto stopped = find_head(end, found)) co_return stopped;
+    if (found) break;
+    if (!c_.input.empty() && c_.stage() == Stage::idle) c_.enter(Stage::head, limits.head_time);
+    if (!co_await c_.read_more()) co_return gone;
+  }
+  auto const stopped = begin(c_.input.bytes().substr(0, end.size()), in);
+  c_.input.take(end.size());
+  co_return stopped;
+}
+
+// Looks at what has come. `end` has seen it up to here.
+Http1Session::Stopped Http1Session::find_head(HeadEnd& end, bool& found) {
+  // An empty line before a request is forgiven.
+  while (!end.begun() && c_.input.bytes().starts_with("\r\n")) c_.input.take(2);
+  auto const bytes = c_.input.bytes();
+  if (bytes.size() < 2) return std::nullopt;  // it may be half of such a line
+  auto const most = c_.core.limits.header_bytes;
+  auto const state = end.scan(bytes);
+  if (state == HeadEnd::State::bad) return Refusal{400, "a line does not end in CRLF"};
+  found = state == HeadEnd::State::found;
+  if ((found ? end.size() : bytes.size()) > most) return Refusal{431, "the head is too large"};
+  return std::nullopt;
+}
+
+Http1Session::Stopped Http1Session::begin(std::string_view head, Incoming& in) const {
+  RequestHead line;
+  std::vector<Field> fields;
+  auto const& limits = c_.core.limits;
+  auto bad = read_request_head(head, line, fields, in.framing);
+  if (!bad) bad = make_request(line.method, line.target, fields, limits, in.request);
+  if (bad) return Refusal{bad->status, bad->why};
+  in.request.peer = c_.stream->peer();
+  auto const expect = in.request.header("expect");
+  if (expect && in.framing.minor == 1) {
+    in.wants_continue = same_name(*expect, "100-continue");
+    if (!in.wants_continue) return Refusal{417, "the expectation is not 100-continue"};
+  }
+  if (in.framing.has_length && in.framing.length > limits.body_bytes)
+    return Refusal{413, "the body is too large"};
+  return std::nullopt;
+}
+
+io::Task<Http1Session::Stopped> Http1Session::read_body(Incoming& in) {
+  auto& body = in.request.body;
+  if (!in.framing.chunked) {  // what came with the head
+    auto const came = c_.input.bytes().substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(
+                                                     in.framing.length, c_.input.bytes().size())));
+    body = came;
+    c_.input.take(came.size());
+    if (body.size() == in.framing.length) co_return std::nullopt;
+  }
+  c_.enter(Stage::body, c_.core.limits.body_pace);
+  if (in.wants_continue && c_.input.empty() && body.empty()) {
+    if (!co_await c_.send("HTTP/1.1 100 Continue\r\n\r\n")) co_return gone;
+    c_.enter(Stage::body, c_.core.limits.body_pace);
+  }
+  if (in.framing.chunked) co_return co_await read_chunks(body);
+  co_return co_await read_counted(static_cast<std::size_t>(in.framing.length), body);
+}
+
+// Straight into the body's memory, which is untouched, and so costs nothing, until bytes are there.
+io::Task<Http1Session::Stopped> Http1Session::read_counted(std::size_t length, std::string& body) {
+  std::size_t have = body.size();
+  body.resize_and_overwrite(length, [](char*, std::size_t n) { return n; });
+  while (have < length) {
+    if (held_ <= have && !co_await hold(std::min(length, have + body_step))) co_return no_memory;
+    auto const room = std::min(length, held_) - have;
+    auto const moved =
+        c_.stream->try_read(std::as_writable_bytes(std::span(body).subspan(have, room)));
+    if (moved.state == io::Moved::State::done) {
+      have += moved.bytes;
+      c_.earn(c_.core.limits.body_pace, moved.bytes);
+      continue;
+    }
+    if (moved.state != io::Moved::State::again) co_return gone;
+    if (auto const ready = co_await c_.stream->readable(); !ready) co_return gone;
+  }
+  c_.input.awaited();
+  co_return std::nullopt;
+}
+
+io::Task<Http1Session::Stopped> Http1Session::read_chunks(std::string& body) {
+  auto const limit = c_.core.limits.body_bytes;
+  ChunkReader chunks;
+  for (;;) {
+    auto const before = body.size();
+    c_.input.take(chunks.take(c_.input.bytes(), body, limit));
+    if (chunks.state() == ChunkReader::State::bad)
+      co_return Refusal{400, "the chunked body is malformed"};
+    if (chunks.decoded() > limit) co_return Refusal{413, "the body is too large"};
+    if (chunks.state() == ChunkReader::State::done) co_return std::nullopt;
+    c_.earn(c_.core.limits.body_pace, body.size() - before);
+    if (held_ < body.size() + ReadBuffer::size && !co_await hold(body.size() + body_step))
+      co_return no_memory;
+    if (!co_await c_.read_more()) co_return gone;
+  }
+}
+
+// Waiting here leaves the bytes in the kernel, and so slows the peer down.
+io::Task<bool> Http1Session::hold(std::size_t bytes) {
+  auto& core = c_.core;
+  auto& used = core.body_bytes;
+  auto const more = bytes - held_;
+  auto const until = core.clock.now() + std::chrono::seconds(60);
+  while (used.fetch_add(more, std::memory_order_relaxed) + more > core.limits.bodies_in_memory) {
+    used.fetch_sub(more, std::memory_order_relaxed);
+    if (core.clock.now() >= until) co_return false;
+    c_.enter_handling();
+    co_await core.clock.sleep_for(tick);
+    c_.enter(Stage::body, core.limits.body_pace);
+  }
+  held_ = bytes;
+  co_return true;
+}
+
+void Http1Session::release() {
+  if (held_ > 0) c_.core.body_bytes.fetch_sub(held_, std::memory_order_relaxed);
+  held_ = 0;
+}
+
+io::Task<bool> Http1Session::answer(ServerResponse response, AnswerForm form) {
+  form.close = form.close || (response.more && form.minor == 0);
+  bool const close = form.close;
+  if (!co_await send_body(std::move(response), form)) co_return false;
+  if (close) co_await c_.linger();
+  co_return !close;
+}
+
+io::Task<bool> Http1Session::send_body(ServerResponse response, AnswerForm form) {
+  auto start = render_start(response, form, c_.loop);
+  bool const bodyless = form.head_only || !has_body(response.status);
+  bool const chunked = response.more && form.minor == 1;
+  if (chunked && !response.body.empty()) response.body = render_chunk(response.body);
+  if (bodyless || response.body.size() <= ReadBuffer::size) {
+    if (!bodyless) start += response.body;
+    response.body = {};
+  }
+  if (!co_await c_.send(std::move(start))) co_return false;
+  if (!response.body.empty() && !co_await c_.send(std::move(response.body))) co_return false;
+  if (bodyless || !response.more) co_return true;
+  co_return co_await send_more(*response.more, chunked);
+}
+
+io::Task<bool> Http1Session::send_more(BodySource& source, bool chunked) {
+  for (;;) {
+    c_.enter_handling();
+    auto piece = co_await next_piece(source);
+    if (!piece) {
+      c_.cut();
+      co_return false;
+    }
+    bool const last = piece->empty();
+    if (chunked) *piece = render_chunk(*piece);
+    if (!piece->empty() && !co_await c_.send(std::move(*piece))) co_return false;
+    if (last) co_return true;
+  }
+}
+
+io::Task<void> Http1Session::refuse(Refusal refusal) {
+  if (refusal.status == 0) co_return;
+  if (co_await c_.send(render_refusal(refusal, c_.loop))) co_await c_.linger();
+}
+
+}  // namespace
+
+std::unique_ptr<Session> http1_session(Connection& connection) {
+  return std::make_unique<Http1Session>(connection);
+}
+
+}  // namespace millrace::http
