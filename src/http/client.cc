@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "http/again.h"
 #include "http/dial.h"
 #include "http/gate.h"
 #include "http/http1.h"
@@ -21,8 +22,6 @@ constexpr auto tick = std::chrono::milliseconds(100);
 constexpr std::size_t opened_at_a_time = 128;
 constexpr auto quiet_after =
     std::chrono::milliseconds(100);  // an opening of a connection does not count any more
-constexpr int spoilt_in_a_row = 3;
-constexpr int refused_at_most = 2, moved_at_most = 8;  // of one ask; then it goes over HTTP/1.1
 constexpr auto crowded_after = std::chrono::seconds(1);
 constexpr auto limit_remembered = std::chrono::seconds(60);
 constexpr auto without_http2_when_not_spoken = std::chrono::hours(1);
@@ -95,6 +94,7 @@ class Core : public std::enable_shared_from_this<Core> {
   struct Failed {
     Trouble trouble = Trouble::none;
     std::string reason{};
+    bool other_protocol = false;  // the peer takes no protocol that was offered, and HTTP/2 was not
   };
   using Step = std::optional<Failed>;
 
@@ -126,19 +126,10 @@ class Core : public std::enable_shared_from_this<Core> {
   bool sweeping_ = false;
 };
 
-// Both change the answer where it is, and stay out of line: a coroutine keeps each temporary in its frame, and malloc is slow beyond a
-// kilobyte.
+// Stays out of line: a coroutine keeps each temporary in its frame, and malloc is slow beyond a kilobyte.
 [[gnu::noinline]] void end_with(Answer& answer, Trouble trouble, std::string reason) {
   answer.trouble = trouble;
   answer.reason = std::move(reason);
-}
-
-// What stays of an answer that is asked for once more within the same attempt. `sent`: the peer may have seen the request.
-[[gnu::noinline]] void begin_again(Answer& answer, bool sent) {
-  bool const crowded = answer.crowded, resent = answer.resent;
-  answer = Answer();
-  answer.resent = resent || sent;
-  answer.crowded = crowded;
 }
 
 // A head that ends early would let a caller's header value write the request.
@@ -174,24 +165,25 @@ io::Task<Answer> Core::ask(Ask ask) {
   auto const origin = pool_.origin_of(*ask.url, ask.tls);
   UnderWay const under_way(*origin);
   if (began >= origin->limit_until) origin->limit = std::numeric_limits<std::size_t>::max();
-  bool fresh = false;  // a kept connection was no good
-  bool http1 = !ask.url->tls() || !pool_.limits.http2;
-  bool replaced = false;
-  for (int refused = 0, moved = 0;;) {
+  Again again(ask.url->tls() && pool_.limits.http2);
+  for (;;) {
     Lease lease(pool_, origin);
-    bool const shares = !http1 && began >= origin->http2_not_before;
+    bool const shares = !again.http1() && began >= origin->http2_not_before;
     auto http2 = shares ? origin->http2_with_room() : nullptr;
     answer.reused = http2 != nullptr;
     if (!http2) {
       // Where HTTP/2 is spoken, many asks want another such connection rather than those left over from the beginning.
-      bool const kept =
-          !fresh && !(shares && !origin->http2.empty() && origin->asks >= pool_.limits.http2_from);
+      bool const kept = !again.fresh() && !(shares && !origin->http2.empty() &&
+                                            origin->asks >= pool_.limits.http2_from);
       if (auto idle = kept ? pool_.take_idle(*origin, began, http1_.scratch()) : nullptr) {
         lease.hold(std::move(idle));
         answer.reused = true;
-      } else if (auto step = co_await connect(ask, origin, lease, watch, answer, http1)) {
+      } else if (auto step = co_await connect(ask, origin, lease, watch, answer, again.http1())) {
         if (step->trouble == Trouble::none) continue;
         end_with(answer, step->trouble, std::move(step->reason));
+        if (step->other_protocol && again.after_other_protocol(*origin, answer, clock_.now()))
+          continue;
+        if (again.wants_http2()) again.give_up(*origin, answer, clock_.now());
         co_return answer;
       }
       if (lease.has_stream()) {
@@ -207,6 +199,10 @@ io::Task<Answer> Core::ask(Ask ask) {
     answer.tls_version = connection.tls_version;
     answer.certificate = connection.certificate;
     answer.http2 = connection.http2;
+    if (!http2 && again.wants_http2()) {
+      again.give_up(*origin, answer, clock_.now());
+      co_return answer;
+    }
     answer.reached = Phase::send;
     auto const sent_at = clock_.now();
     auto const exchanged = http2 ? co_await http2->exchange(ask, watch, answer)
@@ -215,27 +211,13 @@ io::Task<Answer> Core::ask(Ask ask) {
     auto const answered_at =
         sent_at + std::chrono::duration_cast<SteadyTime::duration>(answer.answer);
     if (answer.status != 0) origin->last_answer = answered_at;
-    // A peer that spoils one answer after another may do better without.
-    if (http2 && answer.trouble != Trouble::protocol) origin->http2_spoilt = 0;
-    if (http2 && answer.trouble == Trouble::protocol && ++origin->http2_spoilt >= spoilt_in_a_row)
-      origin->http2_not_before = clock_.now() + without_http2_after_trouble;
-    if (exchanged == Exchanged::silent && !std::exchange(replaced, true)) {
-      begin_again(answer, true);
-      fresh = http1 = true;
-      continue;
-    }
-    // HTTP/1.1 has no such ends.
-    if (exchanged == Exchanged::refused) {
-      begin_again(answer, answer.trouble != Trouble::none);
-      http1 = ++refused >= refused_at_most;
-      if (http1) origin->http2_not_before = clock_.now() + without_http2_after_trouble;
-      continue;
-    }
-    if (exchanged == Exchanged::untouched || exchanged == Exchanged::unsent) {
-      begin_again(answer, exchanged == Exchanged::untouched);
-      http1 = http1 || ++moved >= moved_at_most;
-      continue;
-    }
+    Again::Met const met{exchanged,
+                         clock_.now(),
+                         http2 != nullptr,
+                         answer.reused,
+                         connection.chose_protocol,
+                         http2 ? http2->served() : 0};
+    if (again.after(met, *origin, answer)) continue;
     if (exchanged == Exchanged::reusable) lease.keep(answered_at);
     co_return answer;
   }
@@ -251,7 +233,7 @@ std::shared_ptr<Http2> Core::share(std::shared_ptr<Origin> const& origin,
                      auto const self = weak.lock();
                      if (!self) return;
                      if (!one.objection().empty())
-                       origin->http2_not_before = self->clock_.now() + without_http2_after_trouble;
+                       avoid_http2(*origin, self->clock_.now(), without_http2_after_trouble);
                      self->pool_.shared_changed(origin, one.shared_from_this());
                    }});
   pool_.share(origin, http2);
@@ -264,8 +246,8 @@ std::shared_ptr<Http2> Core::share(std::shared_ptr<Origin> const& origin,
 // A Failed without trouble: things have changed, look again.
 io::Task<Core::Step> Core::connect(Ask const& ask, std::shared_ptr<Origin> origin, Lease& lease,
                                    Watch& watch, Answer& answer, bool http1) {
-  bool const offers =
-      !http1 && origin->asks >= pool_.limits.http2_from && clock_.now() >= origin->http2_not_before;
+  bool const offers = !http1 && (origin->http2_only || origin->asks >= pool_.limits.http2_from) &&
+                      clock_.now() >= origin->http2_not_before;
   // Who opens a connection takes one of its streams, and others wait for the rest.
   bool const joins = offers && origin->http2_joining <
                                    origin->http2_dials * (pool_.limits.streams_per_connection - 1);
@@ -324,14 +306,19 @@ io::Task<Core::Step> Core::connect(Ask const& ask, std::shared_ptr<Origin> origi
                                                                                 : "no connection",
                                                    in_words(ask.deadline))};
   }
-  if (!stream) co_return Failed{dial.trouble(), dial.reason()};
-  if (offers && !dial.http2())
-    origin->http2_not_before = clock_.now() + without_http2_when_not_spoken;
+  if (!stream)
+    co_return Failed{dial.trouble(), dial.reason(), !offers && dial.wants_other_protocol()};
+  bool const http2 = dial.protocol() == "h2";
+  if (offers && !http2) {
+    origin->http2_only = false;
+    avoid_http2(*origin, clock_.now(), without_http2_when_not_spoken);
+  }
   auto connection = std::make_shared<PooledConnection>();
   connection->address = io::text_of(stream->peer());
   connection->tls_version = dial.tls_version();
   connection->certificate = dial.certificate();
-  connection->http2 = counted.came = dial.http2();
+  connection->http2 = counted.came = http2;
+  connection->chose_protocol = !dial.protocol().empty();
   connection->stream = std::move(stream);
   lease.hold(std::move(connection));
   co_return std::nullopt;

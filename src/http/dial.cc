@@ -65,6 +65,7 @@ io::Task<void> Dial::attempt(io::Endpoint to) {
   if (url_.tls()) {
     auto secured = needs_.tls->connecting(std::move(stream), url_, session_, needs_.http2);
     if (auto const done = co_await secured->handshake(needs_.turns); !done) {
+      wants_other_protocol_ = wants_other_protocol_ || secured->wants_other_protocol();
       if (!over())
         failed(Phase::tls, Trouble::tls, fmt::format("{}: {}", io::text_of(to), done.error().what));
       co_return;
@@ -73,7 +74,7 @@ io::Task<void> Dial::attempt(io::Endpoint to) {
     tls_took_ = needs_.clock.now() - at;
     tls_version_ = secured->version();
     certificate_ = secured->certificate();
-    http2_ = secured->http2();
+    protocol_ = secured->protocol();
     stream = std::move(secured);
   }
   connect_took_ = at - began;

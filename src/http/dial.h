@@ -47,7 +47,12 @@ class Dial : public std::enable_shared_from_this<Dial> {
   std::string const& reason() const { return reason_; }  // of each address that came so far
   std::string const& tls_version() const { return tls_version_; }
   std::shared_ptr<CertificateFacts const> const& certificate() const { return certificate_; }
-  bool http2() const { return http2_; }  // the peer chose it
+  std::string const& protocol() const {
+    return protocol_;
+  }  // that the peer chose: "h2"; empty: none
+  bool wants_other_protocol() const {
+    return wants_other_protocol_;
+  }  // a peer takes none that we offer
   Duration connect_took() const { return connect_took_; }
   Duration tls_took() const { return tls_took_; }
 
@@ -72,7 +77,8 @@ class Dial : public std::enable_shared_from_this<Dial> {
         said_of_ = Phase::connect;  // any attempt; the one that `reason_` is of
   std::string reason_, tls_version_;
   std::shared_ptr<CertificateFacts const> certificate_;
-  bool http2_ = false;
+  std::string protocol_;
+  bool wants_other_protocol_ = false;
   Duration connect_took_{}, tls_took_{};
 };
 

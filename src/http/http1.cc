@@ -56,7 +56,7 @@ io::Task<Exchanged> Http1::exchange(Ask const& ask, std::shared_ptr<PooledConnec
     }
   }
   settle(answer, reader, watch, sent_at, code);
-  if (!reader.has_bytes() && !watch.late && answer.reused) co_return Exchanged::silent;
+  if (!reader.has_bytes() && !watch.late) co_return Exchanged::silent;
   co_return reader.may_reuse() && !connection->writing ? Exchanged::reusable : Exchanged::settled;
 }
 

@@ -19,7 +19,7 @@ namespace millrace::http {
 enum class Exchanged : std::uint8_t {
   settled,   // the Answer says how; the connection is to be closed
   reusable,  // the Answer says how; the connection may carry another
-  silent,  // as settled, but no byte came before the kept connection ended: it was closed while it rested
+  silent,  // as settled, but no byte came before the connection ended; a kept one was closed while it rested
   // The peer has surely not processed the request, which may be sent again (HTTP/2 only):
   refused,    // it would not
   untouched,  // the connection, which has served others, ended before

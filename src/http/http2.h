@@ -40,6 +40,7 @@ class Http2 final : public std::enable_shared_from_this<Http2> {
   SteadyTime idle_since() const { return idle_since_; }
   bool over() const { return over_; }
   std::string const& objection() const { return engine_.objection(); }
+  std::uint64_t served() const { return engine_.served(); }
   // As Http1::exchange. Without room: unsent, or refused.
   io::Task<Exchanged> exchange(Ask const& ask, Watch& watch, Answer& answer);
   void close();  // says GOAWAY if it can; streams under way end

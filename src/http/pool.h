@@ -27,7 +27,8 @@ struct PooledConnection {
   SteadyTime idle_since{};
   std::string unsent;  // of a request that the socket did not take at once
   bool writing = false;
-  bool http2 = false;  // chosen by ALPN
+  bool http2 = false;           // chosen by ALPN
+  bool chose_protocol = false;  // by ALPN, any
 };
 
 struct Pool;
@@ -74,6 +75,8 @@ struct Origin {
   std::size_t http2_dials = 0, http2_joining = 0;
   int http2_spoilt = 0;           // answers in a row that were against the protocol
   SteadyTime http2_not_before{};  // it does not speak it, or not well
+  bool http2_only = false;        // as it seems: offered from the first ask on
+  bool answered_http1 = false;    // ever
 
   PoolWaiter* first_waiter();  // taken out of `waiters`, which are not empty
   std::shared_ptr<Http2> http2_with_room() const;

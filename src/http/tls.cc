@@ -123,6 +123,7 @@ io::Task<Result<void>> TlsStream::handshake(std::optional<Turns> turns) {
 }
 
 void TlsStream::explain(int why) {
+  wants_other_protocol_ = wants_other_protocol_ || is_about_alpn(ERR_peek_error());
   if (reason_.empty() && ERR_peek_error() != 0)
     reason_ = tls_trouble(ERR_peek_error(), {.shaken = shaken_,
                                              .asked = asked_for_certificate_,
@@ -152,11 +153,11 @@ io::Moved TlsStream::write_below(std::span<std::byte const> bytes) {
 bool TlsStream::resumed() const { return SSL_session_reused(ssl_.get()) == 1; }
 std::string TlsStream::version() const { return SSL_get_version(ssl_.get()); }
 
-bool TlsStream::http2() const {
+std::string_view TlsStream::protocol() const {
   unsigned char const* chosen = nullptr;
   unsigned size = 0;
   SSL_get0_alpn_selected(ssl_.get(), &chosen, &size);
-  return size == 2 && chosen[0] == 'h' && chosen[1] == '2';
+  return {reinterpret_cast<char const*>(chosen), size};
 }
 
 std::shared_ptr<CertificateFacts const> TlsStream::certificate() const {

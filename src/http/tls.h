@@ -53,8 +53,12 @@ class TlsStream final : public io::ByteStream {
   // computing waits for one.
   io::Task<Result<void>> handshake(std::optional<Turns> turns = {});
   bool resumed() const;
-  std::string version() const;                                  // "TLSv1.3"
-  bool http2() const;                                           // chosen by ALPN
+  std::string version() const;        // "TLSv1.3"
+  std::string_view protocol() const;  // chosen by ALPN: "h2"; empty: none
+  bool http2() const { return protocol() == "h2"; }
+  bool wants_other_protocol() const {
+    return wants_other_protocol_;
+  }  // none that was offered: it broke off
   std::shared_ptr<CertificateFacts const> certificate() const;  // of the peer; null: it showed none
   // Why TLS itself broke, in a sentence; empty: it did not. A server that wants a client certificate may say so behind the handshake.
   std::string const& trouble() const { return reason_; }
@@ -86,7 +90,8 @@ class TlsStream final : public io::ByteStream {
   std::uint64_t came_ = 0,
                 used_ = 0;  // since the last request: bytes from below, and those of the answer
   bool read_waits_for_write_ = false, write_waits_for_read_ = false, broken_ = false, mute_ = false,
-       closed_ = false, shaken_ = false, asked_for_certificate_ = false;
+       closed_ = false, shaken_ = false, asked_for_certificate_ = false,
+       wants_other_protocol_ = false;
 };
 
 std::unique_ptr<TlsStream> tls_accepting(std::unique_ptr<io::ByteStream> below,

@@ -89,7 +89,7 @@ std::string alert_text(int alert, TlsMoment const& moment) {
     case SSL_AD_UNRECOGNIZED_NAME:
       return fmt::format("it does not know the name {}", moment.server);
     case SSL_AD_NO_APPLICATION_PROTOCOL:
-      return "it speaks no HTTP over TLS";
+      return "it takes no protocol that we offer (ALPN)";
     default:
       break;
   }
@@ -166,6 +166,11 @@ std::string tls_trouble(unsigned long code, TlsMoment const& moment) {
   char const* const text = ERR_reason_error_string(code);
   auto const said = text != nullptr ? std::string(text) : fmt::format("error {:x}", code);
   return fmt::format("TLS{}: {}", moment.shaken ? "" : " handshake", said);
+}
+
+bool is_about_alpn(unsigned long code) {
+  return ERR_GET_LIB(code) == ERR_LIB_SSL &&
+         ERR_GET_REASON(code) == SSL_AD_REASON_OFFSET + SSL_AD_NO_APPLICATION_PROTOCOL;
 }
 
 CertificateFacts facts_of(X509* certificate) {

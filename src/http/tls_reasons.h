@@ -19,6 +19,8 @@ struct TlsMoment {
 };
 // Of an error that OpenSSL gave, or that an alert of the server stands for. `code` is ERR_peek_error()'s.
 std::string tls_trouble(unsigned long code, TlsMoment const& moment);
+// The server takes none of the protocols that were offered to it (ALPN).
+bool is_about_alpn(unsigned long code);
 
 CertificateFacts facts_of(X509* certificate);
 

@@ -179,6 +179,7 @@ io::Task<void> Http2Peer::serve() {
 }
 
 io::Task<void> Http2Peer::serve_http1() {
+  if (host_.otherwise != Http2Host::Otherwise::http1) co_return;
   for (;;) {
     auto const request = co_await wire_.read_message();
     if (!request.contains("\r\n\r\n")) co_return;
@@ -345,7 +346,10 @@ int Http2Host::choose(SSL*, unsigned char const** out, unsigned char* size,
   bool const http2 = list.contains(std::string_view("\x02h2"));
   self.offers += http2 ? 1 : 0;
   static constexpr unsigned char both[] = "\x02h2\x08http/1.1";
-  auto const* const from = self.chooses_http2 && http2 ? both : both + 3;
+  bool const chosen = self.chooses_http2 && http2;
+  if (!chosen && self.otherwise == Otherwise::the_end) return SSL_TLSEXT_ERR_NOACK;
+  if (!chosen && self.otherwise == Otherwise::alert) return SSL_TLSEXT_ERR_ALERT_FATAL;
+  auto const* const from = chosen ? both : both + 3;
   *out = from + 1;
   *size = *from;
   return SSL_TLSEXT_ERR_OK;

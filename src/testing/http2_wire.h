@@ -160,6 +160,13 @@ class Http2Host {
   std::string url() const;  // "https://127.0.0.1:40000/hook"
 
   bool chooses_http2 = true;
+  // What meets who does not offer h2, or whom it is not chosen for.
+  enum class Otherwise : std::uint8_t {
+    http1,       // is chosen, and spoken
+    the_end,     // nothing is chosen; behind the handshake the connection is closed
+    alert,       // no_application_protocol
+    end_chosen,  // HTTP/1.1 is chosen; behind the handshake the connection is closed
+  } otherwise = Otherwise::http1;
   // After TLS; without it, an empty SETTINGS is said.
   std::function<void(Http2Peer&)> on_connection;
   Http2Peer::Script on_head, on_request;  // a request's header block, and all of it, has come
