@@ -167,8 +167,8 @@ io::Task<http::ServerResponse> Events::handle(http::ServerRequest request) {
     answer.headers.push_back({"Allow", "POST"});
     co_return answer;
   }
-  auto const who = authenticate(request);
-  if (!who) co_return who.error();
+  auto who = authenticate(request);
+  if (!who) co_return std::move(who.error());
   if (auto const loop = loop_refusal(parts_, request, rejected_); !loop.empty())
     co_return problem(508, "Loop Detected", loop);
   auto const form = form_of(request.header("Content-Type"));
