@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <memory>
@@ -30,6 +31,7 @@ struct Receive {
   std::string jwks, layout = "rolling", roll_time = "5min", tls_cert, tls_key;
   receive::FolderSettings store;
   receive::ReceiverSettings settings;
+  std::string file_mode = "0600";
   std::uint64_t roll_mib = 64;
   bool verbose = false;
   std::function<Exit()> chosen;
@@ -50,6 +52,14 @@ struct Parts {  // what a running receiver consists of
 
 bool is_url(std::string const& text) {
   return text.starts_with("https://") || text.starts_with("http://");
+}
+
+// The owner reads and writes; group and others may, and nobody executes.
+std::optional<unsigned> file_mode_of(std::string_view text) {
+  unsigned mode = 0;
+  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
+  bool const is_whole = error == std::errc() && end == text.data() + text.size();
+  return is_whole && (mode & ~0066U) == 0600 ? std::optional(mode) : std::nullopt;
 }
 
 Result<std::unique_ptr<io::Acceptor>> listen_at(Parts& parts) {
@@ -118,6 +128,10 @@ Exit run(Receive& args) {
            Exit::usage;
   if (args.tls_cert.empty() != args.tls_key.empty())
     return complain("--tls-cert and --tls-key: give both or none"), Exit::usage;
+  auto const file_mode = file_mode_of(args.file_mode);
+  if (!file_mode)
+    return complain("--file-mode: is not an octal mode from 0600 to 0666, like 0640"), Exit::usage;
+  args.store.permissions.file = *file_mode;
   args.store.roll_time = *roll_time;
   args.store.roll_bytes = args.roll_mib * 1024 * 1024;
   args.store.layout =
@@ -205,6 +219,9 @@ void add_https(CLI::App& app, Receive& args) {
   app.add_option("--roll-size", args.roll_mib, "… or at this size [64]")
       ->type_name("MIB")
       ->check(CLI::Range(1, 512));
+  app.add_option("--file-mode", args.file_mode,
+                 "Who may read the files that are made, less what the umask takes [0600]")
+      ->type_name("OCTAL");
   app.add_option("--tls-cert", args.tls_cert, "Serve https: certificate chain, PEM")
       ->type_name("FILE");
   app.add_option("--tls-key", args.tls_key, "Its private key, PEM")->type_name("FILE");

@@ -63,8 +63,8 @@ std::optional<Jwk> jwk_of(boost::json::value const& entry) {
   auto const kid = member("kid"), n = member("n"), e = member("e");
   if (!kid || kid->empty() || !n || !e) return std::nullopt;
   auto key = PublicKey::from_jwk(*n, *e);
-  if (!key) return std::nullopt;
-  return Jwk{std::string(*kid), std::move(*key)};
+  if (!key) return Jwk{std::string(*kid), {}, key.error().what};
+  return Jwk{std::string(*kid), std::move(*key), {}};
 }
 
 }  // namespace
@@ -119,9 +119,14 @@ Result<VerifiedJwt> verify_jwt(std::string_view text, std::vector<Jwk> const& ke
   if (!signature) return not_a_jwt("signature is not base64url");
 
   bool known = false;
+  std::string_view trouble;
   for (auto const& key : keys) {
     if (key.kid != *kid) continue;
     known = true;
+    if (!key.trouble.empty()) {
+      trouble = key.trouble;
+      continue;
+    }
     if (!key.key.verify_rs256(token.substr(0, second), *signature)) continue;
     json::Parser parser;
     if (auto const object = parser.members(*claims, {.bytes = max_jwt_bytes, .depth = 65}); !object)
@@ -130,6 +135,9 @@ Result<VerifiedJwt> verify_jwt(std::string_view text, std::vector<Jwk> const& ke
   }
   if (!known)
     return fail(Fault::missing, fmt::format("JWT: no key has the kid {}", json::quote(*kid)));
+  if (!trouble.empty())
+    return fail(Fault::denied, fmt::format("JWT: the key {} of the JWKS cannot be used: {}",
+                                           json::quote(*kid), trouble));
   return fail(Fault::denied,
               fmt::format("JWT: the signature is not one of the key {}", json::quote(*kid)));
 }

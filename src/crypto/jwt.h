@@ -16,10 +16,11 @@ std::string sign_jwt(std::string_view claims, std::string_view kid, SigningKey c
 
 struct Jwk {
   std::string kid;
-  PublicKey key;
+  PublicKey key;        // of one that cannot be used: none
+  std::string trouble;  // why it cannot be used, for people; empty: it can
 };
 
-// Reads {"keys":[…]}, at most 128 KiB and 100 keys; entries that are not RSA signing keys are left out.
+// Reads {"keys":[…]}, at most 128 KiB and 100 keys; entries that are not RSA signing keys with a kid are left out.
 // Fails with: invalid.
 Result<std::vector<Jwk>> parse_jwks(std::string_view json);
 
@@ -30,7 +31,8 @@ struct VerifiedJwt {
 };
 
 // Takes a compact JWT, raw or in double quotes, with white space around. alg must be RS256 and kid one of `keys`.
-// Fails with: invalid (not such a JWT), missing (unknown kid; the message names it), denied (wrong signature).
+// Fails with: invalid (not such a JWT), missing (unknown kid; the message names it), denied (wrong signature, or the key
+// of this kid cannot be used).
 Result<VerifiedJwt> verify_jwt(std::string_view text, std::vector<Jwk> const& keys);
 
 }  // namespace millrace::crypto

@@ -127,8 +127,22 @@ TEST(ParseJwks, leaves_out_what_cannot_verify_rs256) {
       R"(,{"kty":"RSA","kid":"e","n":"AQAB","e":"AQAB"},7,{}],"more":1})");
 
   ASSERT_TRUE(keys);
-  ASSERT_EQ(keys->size(), 1U);
+  ASSERT_EQ(keys->size(), 2U);
   EXPECT_EQ(keys->front().kid, "a");
+  EXPECT_EQ(keys->back().kid, "e");
+  EXPECT_THAT(keys->back().trouble, HasSubstr("17 bits"));
+}
+
+TEST(ParseJwks, reads_padded_numbers) {
+  auto const padded = [](std::string_view digits) {
+    return std::string(digits) + std::string((4 - digits.size() % 4) % 4, '=');
+  };
+  auto const keys = parse_jwks(fmt::format(
+      R"({{"keys":[{{"kty":"RSA","kid":"a","n":"{}","e":"AQAB"}}]}})", padded(fixture::modulus)));
+
+  ASSERT_TRUE(keys);
+  ASSERT_EQ(keys->size(), 1U);
+  EXPECT_EQ(keys->front().trouble, "");
 }
 
 TEST(ParseJwks, refuses_what_is_none_and_what_is_too_large) {

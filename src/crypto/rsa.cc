@@ -64,13 +64,19 @@ std::string number_member(void const* key, char const* name) {
 // No pass phrase is ever asked for: OpenSSL's own way would read the terminal.
 int no_pass_phrase(char*, int, int, void*) { return 0; }
 
+// RFC 7518 asks for base64url without padding; some writers pad.
+std::optional<std::string> digits_of(std::string_view text) {
+  for (int i = 0; i < 2 && text.ends_with('='); ++i) text.remove_suffix(1);
+  return unbase64url(text);
+}
+
 }  // namespace
 
 Result<PublicKey> PublicKey::from_jwk(std::string_view n, std::string_view e) {
   constexpr std::size_t most_digits = 2048;
   if (n.size() > most_digits || e.size() > 16)
     return fail(Fault::invalid, "RSA key: n or e is too long");
-  auto const modulus = unbase64url(n), exponent = unbase64url(e);
+  auto const modulus = digits_of(n), exponent = digits_of(e);
   if (!modulus || !exponent) return fail(Fault::invalid, "RSA key: n or e is not base64url");
   auto const n_number = number_of(*modulus), e_number = number_of(*exponent);
   if (n_number == nullptr || e_number == nullptr) return refuse("RSA key: n or e cannot be read");

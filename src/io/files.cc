@@ -174,11 +174,11 @@ Result<void> DiskFiles::rename(std::string const& from, std::string const& to) {
   return {};
 }
 
-Result<void> DiskFiles::make_folders(std::string const& path) {
+Result<void> DiskFiles::make_folders(std::string const& path, unsigned permissions) {
   for (std::size_t at = 1; at <= path.size(); ++at) {
     if (at != path.size() && path[at] != '/') continue;
     auto const part = path.substr(0, at);
-    if (::mkdir(part.c_str(), 0700) != 0 && errno != EEXIST)
+    if (::mkdir(part.c_str(), permissions) != 0 && errno != EEXIST)
       return system_failure(errno, "make folder", part);
   }
   struct stat status{};

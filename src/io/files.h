@@ -54,8 +54,8 @@ class Files {
   virtual Result<void> remove(std::string const& path) = 0;  // missing is a failure
   virtual Result<void> rename(std::string const& from,
                               std::string const& to) = 0;  // replaces `to` at once
-  virtual Result<void> make_folders(
-      std::string const& path) = 0;  // and those above; 0700; no failure when there
+  // And those above; `permissions` of those that are made. No failure when it is there.
+  virtual Result<void> make_folders(std::string const& path, unsigned permissions = 0700) = 0;
   virtual Result<std::vector<std::string>> list(
       std::string const& folder) = 0;  // names, sorted; no folders' contents
   virtual Result<void> sync_folder(std::string const& folder) = 0;
@@ -75,7 +75,7 @@ class DiskFiles final : public Files {
   Result<bool> exists(std::string const& path) override;
   Result<void> remove(std::string const& path) override;
   Result<void> rename(std::string const& from, std::string const& to) override;
-  Result<void> make_folders(std::string const& path) override;
+  Result<void> make_folders(std::string const& path, unsigned permissions = 0700) override;
   Result<std::vector<std::string>> list(std::string const& folder) override;
   Result<void> sync_folder(std::string const& folder) override;
   Result<Space> space(std::string const& folder) override;

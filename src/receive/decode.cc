@@ -16,8 +16,9 @@ namespace {
 
 // The border admits events of 1 MiB, 64 deep; the claims and the wrapper come on top.
 constexpr json::Limits limits{.bytes = 2 * 1024 * 1024, .depth = 68};
-constexpr std::array<std::string_view, 7> registered{"iss", "sub", "aud", "exp",
-                                                     "nbf", "iat", "jti"};
+// Those of RFC 7519, and ours.
+constexpr std::array<std::string_view, 8> registered{"iss", "sub", "aud", "exp",
+                                                     "nbf", "iat", "jti", "replay"};
 
 std::string_view member(std::vector<json::Member> const& members, std::string_view key) {
   auto const it = std::ranges::find(members, key, &json::Member::key);
@@ -79,6 +80,9 @@ Result<Decoded> decode_claims(std::string_view claims) {
   auto id = text_claim(*members, "jti");
   if (!id) return pass(id);
   decoded.id = std::move(*id);
+  auto replay = text_claim(*members, "replay");
+  if (!replay) return pass(replay);
+  decoded.replay = std::move(*replay);
   for (auto const& [key, into] :
        {std::pair("iat", &decoded.issued), std::pair("exp", &decoded.expires),
         std::pair("nbf", &decoded.not_before)}) {

@@ -14,10 +14,11 @@ namespace millrace::receive {
 
 // One event, checked and decoded, as it will be stored.
 struct Received {
-  std::string id;    // of the event: its file's name in layout per-event; any text
-  std::string key;   // what makes it a repeat: the id, with the replay's id when it is one
-  std::string name;  // event type; any text
-  std::string json;  // one JSON object
+  std::string id;           // of the event, which names its file in layout per-event; any text
+  std::string replay = {};  // id of the replay that it is of; empty: none
+  std::string key;          // what makes it a repeat: the id, with the replay's id when it is one
+  std::string name;         // event type; any text
+  std::string json;         // one JSON object
   WallTime
       accepted_at{};  // when the event was accepted by the sender, else when it came: its folder in layout per-event
   WallTime event_at{};  // when it happened, else when it came: its folder in layout rolling

@@ -41,9 +41,11 @@ Result<std::unique_ptr<EventStore>> open_folder_store(RollingParts parts, Folder
   auto const root = folder_of_url(settings.url);
   if (!root) return pass(root);
   if (settings.layout == Layout::per_event)
-    return open_per_event(parts.files, io::thread_worker("receive-commit"), *root);
+    return open_per_event(parts.files, io::thread_worker("receive-commit"), *root,
+                          settings.permissions);
   RollingSettings rolling;
-  rolling.folders = {*root, settings.spool.empty() ? *root + "/.spool" : settings.spool};
+  rolling.folders = {*root, settings.spool.empty() ? *root + "/.spool" : settings.spool,
+                     settings.permissions};
   rolling.roll_bytes = settings.roll_bytes;
   rolling.roll_time = settings.roll_time;
   return open_rolling(std::move(parts), std::move(rolling), io::thread_worker("receive-commit"),

@@ -16,6 +16,7 @@ struct FolderSettings {
   Layout layout = Layout::rolling;
   std::uint64_t roll_bytes = 64 * 1024 * 1024;
   Duration roll_time = std::chrono::minutes(5);
+  Permissions permissions = {};
 };
 
 // "/path" of "file:///path", with %XX decoded. Fails with: invalid, saying what a store URL is, and that s3:// and gs:// are not

@@ -93,7 +93,7 @@ class ForgetfulFiles final : public io::Files {
     names_[to] = node;
     return {};
   }
-  Result<void> make_folders(std::string const& path) override {
+  Result<void> make_folders(std::string const& path, unsigned) override {
     if (auto went = step(); !went) return went;
     for (auto folder = path; folder != "/" && folder != "."; folder = receive::folder_of(folder))
       folders_.insert(folder);

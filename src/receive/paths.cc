@@ -32,10 +32,11 @@ std::string path_part(std::string_view text) {
   return part.substr(0, longest_part - 17) + '-' + crypto::sha256_hex(text).substr(0, 16);
 }
 
-std::string per_event_path(WallTime accepted_at, std::string_view id) {
+std::string per_event_path(WallTime accepted_at, std::string_view id, std::string_view replay) {
   auto const stamp = iso_s(accepted_at);  // 2026-11-21T19:05:12Z
-  return fmt::format("{}/{}/{}/{}/{}.json", stamp.substr(0, 4), stamp.substr(5, 2),
-                     stamp.substr(8, 2), stamp.substr(11, 2), path_part(id));
+  return fmt::format("{}/{}/{}/{}/{}{}{}.json", stamp.substr(0, 4), stamp.substr(5, 2),
+                     stamp.substr(8, 2), stamp.substr(11, 2), path_part(id),
+                     replay.empty() ? "" : "~replay-", replay.empty() ? "" : path_part(replay));
 }
 
 std::string date_of(WallTime time) { return iso_s(time).substr(0, 10); }

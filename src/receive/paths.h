@@ -11,8 +11,8 @@ namespace millrace::receive {
 // over 120 bytes it is cut and ends in a digest. Never empty, "." or "..", and never hidden.
 std::string path_part(std::string_view text);
 
-// "2026/11/21/19/<id>.json"
-std::string per_event_path(WallTime accepted_at, std::string_view id);
+// "2026/11/21/19/<id>.json"; of a replay "2026/11/21/19/<id>~replay-<replay>.json". `replay`: empty, it is none.
+std::string per_event_path(WallTime accepted_at, std::string_view id, std::string_view replay);
 
 // "2026-11-21"
 std::string date_of(WallTime time);

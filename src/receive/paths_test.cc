@@ -28,7 +28,7 @@ TEST(PathsTest, long_parts_stay_distinct_and_short) {
 }
 
 TEST(PathsTest, per_event_files_lie_by_hour) {
-  EXPECT_EQ(per_event_path(at("2026-11-21T19:05:12Z"), "0192f0c1-0000-7000-8000-000000000001"),
+  EXPECT_EQ(per_event_path(at("2026-11-21T19:05:12Z"), "0192f0c1-0000-7000-8000-000000000001", ""),
             "2026/11/21/19/0192f0c1-0000-7000-8000-000000000001.json");
 }
 

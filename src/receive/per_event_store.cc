@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/encoding.h"
-#include "receive/durable.h"
 #include "receive/paths.h"
 
 namespace millrace::receive {
@@ -17,8 +16,13 @@ void add_with_parents(std::set<std::string>& folders, std::string const& root, s
   while (folders.insert(folder).second && folder.size() > root.size()) folder = folder_of(folder);
 }
 
-Result<void> write_beside(io::Files& files, std::string const& path, std::string_view json) {
-  auto file = files.open(path, io::OpenMode::create, 0644);
+std::string per_event_path(WallTime at, Received const& event) {
+  return receive::per_event_path(at, event.id, event.replay);
+}
+
+Result<void> write_beside(io::Files& files, std::string const& path, std::string_view json,
+                          unsigned permissions) {
+  auto file = files.open(path, io::OpenMode::create, permissions);
   if (!file) return pass(file);
   if (auto cut = (*file)->truncate(0); !cut) return cut;
   if (auto written = (*file)->write(0, as_bytes(json)); !written) return written;
@@ -33,7 +37,7 @@ Result<bool> PerEventWriter::there(Received const& event, std::string const& pat
   if (!found || *found || event.dated) return found;
   // Dated by its arrival, a repeat may belong to the hour before: all tries end within 20 minutes.
   return files_.exists(root_ + '/' +
-                       per_event_path(event.accepted_at - std::chrono::hours(1), event.id));
+                       per_event_path(event.accepted_at - std::chrono::hours(1), event));
 }
 
 std::vector<Result<Kept>> PerEventWriter::commit(std::vector<Received> const& events) {
@@ -46,7 +50,7 @@ std::vector<Result<Kept>> PerEventWriter::commit(std::vector<Received> const& ev
   std::set<std::string> taken, folders;
 
   for (std::size_t i = 0; i < events.size(); ++i) {
-    auto const path = per_event_path(events[i].accepted_at, events[i].id);
+    auto const path = per_event_path(events[i].accepted_at, events[i]);
     if (taken.contains(path)) continue;  // answered like the one before it, below
     auto const found = there(events[i], path);
     if (!found) {
@@ -62,8 +66,8 @@ std::vector<Result<Kept>> PerEventWriter::commit(std::vector<Received> const& ev
     auto const whole = root_ + '/' + path;
     auto const folder = folder_of(whole);
     auto const beside = folder + "/." + whole.substr(folder.size() + 1) + ".tmp";
-    auto written = files_.make_folders(folder);
-    if (written) written = write_beside(files_, beside, events[i].json);
+    auto written = files_.make_folders(folder, permissions_.folder());
+    if (written) written = write_beside(files_, beside, events[i].json, permissions_.file);
     if (!written) {
       static_cast<void>(
           files_.remove(beside));  // best effort: a rest is overwritten by the next try
@@ -90,7 +94,7 @@ std::vector<Result<Kept>> PerEventWriter::commit(std::vector<Received> const& ev
   for (auto const& file : fresh) {
     if (results[file.index]) continue;
     for (std::size_t i = file.index + 1; i < events.size(); ++i)
-      if (events[i].id == events[file.index].id) results[i] = results[file.index];
+      if (events[i].key == events[file.index].key) results[i] = results[file.index];
   }
   return results;
 }
@@ -99,8 +103,9 @@ namespace {
 
 class PerEventStore final : public EventStore {
  public:
-  PerEventStore(io::Files& files, std::unique_ptr<io::Worker> worker, std::string root)
-      : writer_(files, std::move(root)),
+  PerEventStore(io::Files& files, std::unique_ptr<io::Worker> worker, std::string root,
+                Permissions permissions)
+      : writer_(files, std::move(root), permissions),
         queue_(*worker, queue_bytes, [this](auto const& events) { return writer_.commit(events); }),
         worker_(std::move(worker)) {}
 
@@ -124,9 +129,9 @@ class PerEventStore final : public EventStore {
 
 Result<std::unique_ptr<EventStore>> open_per_event(io::Files& files,
                                                    std::unique_ptr<io::Worker> worker,
-                                                   std::string root) {
-  if (auto made = make_durable_folders(files, root); !made) return pass(made);
-  return std::make_unique<PerEventStore>(files, std::move(worker), std::move(root));
+                                                   std::string root, Permissions permissions) {
+  if (auto made = make_durable_folders(files, root, permissions.folder()); !made) return pass(made);
+  return std::make_unique<PerEventStore>(files, std::move(worker), std::move(root), permissions);
 }
 
 }  // namespace millrace::receive

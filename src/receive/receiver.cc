@@ -93,6 +93,7 @@ std::string envelope(std::string_view event, http::ServerRequest const& request,
     if (decoded.issuer) out += R"(,"iss":)", json::append_string(out, *decoded.issuer);
     if (decoded.issued) out += fmt::format(R"(,"iat":{})", unix_ms(*decoded.issued) / 1000);
     if (decoded.id) out += R"(,"jti":)", json::append_string(out, *decoded.id);
+    if (decoded.replay) out += R"(,"replay":)", json::append_string(out, *decoded.replay);
     out += '}';
   }
   return out += '}';
@@ -100,7 +101,7 @@ std::string envelope(std::string_view event, http::ServerRequest const& request,
 
 // Which event this is, when it was accepted, and where it belongs.
 Received place(Decoded const& decoded, http::ServerRequest const& request, std::string_view content,
-               WallTime received) {
+               WallTime received, bool is_signed) {
   Received event;
   if (decoded.id)
     event.id = *decoded.id;
@@ -112,8 +113,10 @@ Received place(Decoded const& decoded, http::ServerRequest const& request, std::
   } else {
     event.key = "id " + event.id;
   }
-  if (auto const replay = header_text(request, "Millrace-Replay-Id"); !replay.empty())
-    event.key += " replay " + replay;
+  // Of a signed event only what is signed counts: a header that anybody may add would switch the check for repeats off.
+  event.replay =
+      is_signed ? decoded.replay.value_or("") : header_text(request, "Millrace-Replay-Id");
+  if (!event.replay.empty()) event.key += " replay " + event.replay;
 
   event.name = decoded.name.empty() ? header_text(request, "Millrace-Event-Type") : decoded.name;
   auto const accepted = decoded.issued ? decoded.issued : time_in(event.id);
@@ -204,7 +207,7 @@ io::Task<http::ServerResponse> Receiver::accept(http::ServerRequest request) {
     if (auto const trouble = trouble_with(*decoded); !trouble.empty())
       co_return answer(401, "JWT: " + trouble);
 
-  auto event = place(*decoded, request, content, received);
+  auto event = place(*decoded, request, content, received, jwt.has_value());
   event.json = settings_.with_envelope
                    ? envelope(decoded->event, request, received, jwt ? &*jwt : nullptr, *decoded)
                    : std::move(decoded->event);

@@ -310,18 +310,66 @@ TEST_F(ReceiverTest, health_waits_for_the_keys) {
   EXPECT_EQ(status(get), 200);
 }
 
-TEST_F(ReceiverTest, replays_are_stored_again_in_rolling_files) {
-  begin();
-  auto rolling = open_rolling({files, sim.clock(), sim.random(), sim.log(), [](Error const&) {}},
-                              {.folders = {"/rolled", "/rolled/.spool"}}, io::inline_worker(),
-                              io::inline_worker());
-  ASSERT_TRUE(rolling);
-  receiver.emplace(ReceiverParts{**rolling, &keys, clock, sim.log()}, ReceiverSettings{});
+// A replay is stored once more, in both layouts, and only if whoever signed the event says that it is one.
+class ReceiverReplayTest : public ReceiverTest, public ::testing::WithParamInterface<bool> {
+ protected:
+  void SetUp() override {
+    begin();
+    if (GetParam()) {
+      auto opened = open_rolling({files, sim.clock(), sim.random(), sim.log(), [](Error const&) {}},
+                                 {.folders = {"/rolled", "/rolled/.spool"}}, io::inline_worker(),
+                                 io::inline_worker());
+      ASSERT_TRUE(opened);
+      store = std::move(*opened);
+    }
+    receiver.emplace(ReceiverParts{*store, &keys, clock, sim.log()},
+                     ReceiverSettings{.allow_unsigned = true});
+  }
+  static std::string of_replay(std::string_view id) {
+    return jwt(claims(event_id, issuer, fmt::format(R"(,"replay":"{}")", id)));
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Layouts, ReceiverReplayTest, ::testing::Bool(), [](auto const& tested) {
+  return std::string(tested.param ? "rolling" : "per_event");
+});
 
+TEST_P(ReceiverReplayTest, a_claim_marks_a_replay_of_a_signed_event) {
   EXPECT_EQ(answer(post(jwt())).body, "stored\n");
-  EXPECT_EQ(answer(post(jwt(), {{"Millrace-Replay-Id", "r1"}})).body, "stored\n");
-  EXPECT_EQ(answer(post(jwt(), {{"Millrace-Replay-Id", "r1"}})).body, "repeat\n");
+  EXPECT_EQ(answer(post(of_replay("r1"))).body, "stored\n");
+  EXPECT_EQ(answer(post(of_replay("r1"))).body, "repeat\n");
+  EXPECT_EQ(answer(post(of_replay("../r2"))).body, "stored\n");
   EXPECT_EQ(answer(post(jwt())).body, "repeat\n");
+}
+
+TEST_P(ReceiverReplayTest, a_header_marks_none_of_a_signed_event) {
+  EXPECT_EQ(answer(post(jwt())).body, "stored\n");
+  EXPECT_EQ(answer(post(jwt(), {{"Millrace-Replay-Id", "r1"}})).body, "repeat\n");
+}
+
+TEST_P(ReceiverReplayTest, a_header_marks_a_replay_of_an_unsigned_event) {
+  auto const plain = [](std::string_view id, std::string_view replay) {
+    std::vector<http::Header> headers{{"Millrace-Event-Id", std::string(id)}};
+    if (!replay.empty()) headers.push_back({"Millrace-Replay-Id", std::string(replay)});
+    return post(std::string(event), headers);
+  };
+
+  EXPECT_EQ(answer(plain("a", "")).body, "stored\n");
+  EXPECT_EQ(answer(plain("a", "r1")).body, "stored\n");
+  EXPECT_EQ(answer(plain("a", "r1")).body, "repeat\n");
+  EXPECT_EQ(answer(plain("a~replay-r1", "")).body, "stored\n");
+  EXPECT_EQ(answer(plain("a.replay-r1", "")).body, "stored\n");
+}
+
+TEST_F(ReceiverTest, a_replay_has_a_file_beside_that_of_its_event) {
+  begin({.issuer = issuer, .allow_unsigned = true});
+
+  ASSERT_EQ(status(post(std::string(event), {{"Millrace-Event-Id", std::string(event_id)},
+                                             {"Millrace-Replay-Id", "r1"}})),
+            200);
+
+  ASSERT_THAT(stored(), SizeIs(1));
+  EXPECT_THAT(stored().begin()->first,
+              ::testing::EndsWith(std::string(event_id) + "~replay-r1.json"));
 }
 
 }  // namespace

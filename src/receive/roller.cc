@@ -64,8 +64,9 @@ Result<void> sync_down_to(io::Files& files, std::string const& root, std::set<st
 }  // namespace
 
 Result<void> write_zstd_lines(io::Files& files, std::string const& path,
-                              std::vector<std::string_view> const& lines, int level) {
-  auto file = files.open(path, io::OpenMode::create, 0644);
+                              std::vector<std::string_view> const& lines, unsigned permissions,
+                              int level) {
+  auto file = files.open(path, io::OpenMode::create, permissions);
   if (!file) return pass(file);
   if (auto cut = (*file)->truncate(0); !cut) return cut;
   ZstdFile out(**file, level);
@@ -145,7 +146,9 @@ Result<std::vector<Roller::Move>> Roller::write_files(std::uint64_t number, Spoo
     Move move{fmt::format(".rolling/{:016x}-{}", number, moves.size()),
               fmt::format("date={}/event={}/{}.ndjson.zst", part.first, part.second,
                           ulid(clock_.wall(), random_.bytes(10)))};
-    if (auto written = write_zstd_lines(files_, folders_.root + '/' + move.from, lines); !written)
+    if (auto written = write_zstd_lines(files_, folders_.root + '/' + move.from, lines,
+                                        folders_.permissions.file);
+        !written)
       return pass(written);
     moves.push_back(std::move(move));
   }
@@ -162,7 +165,8 @@ Result<void> Roller::finish(std::uint64_t number, std::vector<Move> const& moves
     auto const there = files_.exists(from);
     if (!there) return pass(there);
     if (!*there) continue;  // done before the crash
-    if (auto made = files_.make_folders(folder_of(to)); !made) return made;
+    if (auto made = files_.make_folders(folder_of(to), folders_.permissions.folder()); !made)
+      return made;
     if (auto renamed = files_.rename(from, to); !renamed) return renamed;
   }
   for (auto it = folders.begin(); it != folders.end();) {

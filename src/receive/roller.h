@@ -14,6 +14,7 @@
 #include "io/clock.h"
 #include "io/files.h"
 #include "io/random.h"
+#include "receive/durable.h"
 #include "receive/spool.h"
 
 namespace millrace::receive {
@@ -21,6 +22,7 @@ namespace millrace::receive {
 struct RollFolders {
   std::string root;   // of the store
   std::string spool;  // segments, manifests, keys
+  Permissions permissions = {};
 };
 
 class Roller {
@@ -53,8 +55,9 @@ class Roller {
   RollFolders folders_;
 };
 
-// One zstd frame with these lines, each ended; `level`: zstd's. The file is synced.
+// One zstd frame with these lines, each ended; `permissions` of the file, which is synced; `level`: zstd's.
 Result<void> write_zstd_lines(io::Files& files, std::string const& path,
-                              std::vector<std::string_view> const& lines, int level = 3);
+                              std::vector<std::string_view> const& lines, unsigned permissions,
+                              int level = 3);
 
 }  // namespace millrace::receive

@@ -203,8 +203,11 @@ io::Task<Result<void>> RollingStore::close() {
 Result<std::unique_ptr<EventStore>> open_rolling(RollingParts parts, RollingSettings settings,
                                                  std::unique_ptr<io::Worker> commits,
                                                  std::unique_ptr<io::Worker> rolls) {
-  for (auto const& folder : {settings.folders.root, settings.folders.spool})
-    if (auto made = make_durable_folders(parts.files, folder); !made) return pass(made);
+  auto const& folders = settings.folders;
+  if (auto made = make_durable_folders(parts.files, folders.root, folders.permissions.folder());
+      !made)
+    return pass(made);
+  if (auto made = make_durable_folders(parts.files, folders.spool); !made) return pass(made);
   auto lock = parts.files.open(settings.folders.spool + "/lock", io::OpenMode::create, 0600);
   if (!lock) return pass(lock);
   if (auto locked = (*lock)->lock(); !locked) {

@@ -373,7 +373,7 @@ Result<void> CrashingFiles::rename(std::string const& from, std::string const& t
   });
 }
 
-Result<void> CrashingFiles::make_folders(std::string const& path) {
+Result<void> CrashingFiles::make_folders(std::string const& path, unsigned) {
   return disk_->state.with([&](State& state) -> Result<void> {
     if (auto up = state.up(path); !up) return up;
     for (auto folder = path; !folder.empty() && folder != "."; folder = folder_of(folder)) {

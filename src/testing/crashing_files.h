@@ -40,7 +40,7 @@ class CrashingFiles final : public io::Files {
   Result<bool> exists(std::string const& path) override;
   Result<void> remove(std::string const& path) override;
   Result<void> rename(std::string const& from, std::string const& to) override;
-  Result<void> make_folders(std::string const& path) override;
+  Result<void> make_folders(std::string const& path, unsigned permissions) override;
   Result<std::vector<std::string>> list(std::string const& folder) override;
   Result<void> sync_folder(std::string const& folder) override;
   Result<io::Space> space(std::string const& folder) override;
