@@ -141,7 +141,11 @@ paths:
       parameters:
         - {$ref: "#/components/parameters/ifMatch"}
       responses:
-        "204": {description: Deleted}
+        "204":
+          description: Deleted
+          headers:
+            Millrace-Dropped-Events: {schema: {type: integer}, description: How many events waited for it and are sent no more}
+            Millrace-Dropped-Undelivered: {schema: {type: integer}, description: How many undelivered events were kept and went with it}
         "412": {$ref: "#/components/responses/Problem"}
         default: {$ref: "#/components/responses/Problem"}
   /api/v1/data_streams/{id}/duplicate:
@@ -190,10 +194,19 @@ paths:
                   default: stop
                   description: >-
                     "stop" - with all that has waited since it stopped; "now" - without it (it is counted as skipped); or a time of
-                    acceptance, from which on events are sent.
+                    acceptance that has passed, from which on events are sent.
                   examples: [stop, now, "2026-11-21T19:05:12Z"]
       responses:
-        "200": {$ref: "#/components/responses/DataStream"}
+        "200":
+          description: The data stream, and how many events were skipped
+          content:
+            application/json:
+              schema:
+                allOf:
+                  - {$ref: "#/components/schemas/DataStream"}
+                  - type: object
+                    properties:
+                      skipped: {type: integer, description: Events that waited and are not sent}
         "409": {$ref: "#/components/responses/Problem"}
         "412": {$ref: "#/components/responses/Problem"}
         default: {$ref: "#/components/responses/Problem"}

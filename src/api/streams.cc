@@ -1,5 +1,6 @@
-// A change of a data stream is stored in the registry first and then told to the dispatcher, both within the stream's turn. The
-// registry is the truth: a node that ends in between reads it when it starts. A dispatcher that refuses has the change undone.
+// A change of a data stream is stored in the registry first and then told to the dispatcher, both within the stream's turn and under the
+// dispatcher's permit: a node that stops has refused it before anything was stored, or waits for it. The registry is the truth: a
+// node that ends in between reads it when it starts. A dispatcher that refuses has the change undone.
 #include "api/streams.h"
 
 #include <algorithm>
@@ -90,6 +91,11 @@ std::string turn_of(Call const& call) {
   return id ? id->text() : "";
 }
 
+http::ServerResponse stopping() {
+  return problem(503,
+                 "this node is stopping: nothing was changed; repeat the change when it is back");
+}
+
 http::ServerResponse not_at_work(Context& context, Error const& error, bool undone) {
   context.parts.log.error("dispatcher refused a data stream",
                           {{"why", error.what}, {"undone", undone}});
@@ -99,6 +105,31 @@ http::ServerResponse not_at_work(Context& context, Error const& error, bool undo
                                   "it is started again");
 }
 
+// Not undone, for the lane works by it already, and the record survives everything.
+http::ServerResponse not_yet_safe(Context& context, Error const& error) {
+  context.parts.log.error("a changed data stream's progress is not stored", {{"why", error.what}});
+  return problem(
+      503,
+      "the change is stored and at work, but how far the data stream has come could not be "
+      "written yet; this is tried again. A node that ends before that begins the change "
+      "when it is back, not when it was asked for");
+}
+
+// Beside the change's own line, which is stored before anybody can count. Told in the log where it cannot be stored.
+io::Task<void> note_events(Context& context, Call const& call, model::DataStream const& stream,
+                           std::string action, std::vector<FieldChange> counts) {
+  auto const noted = co_await context.parts.registry.note(
+      {std::move(action), stream.id.text(), stream.name, {stream.account}, std::move(counts)},
+      call.principal);
+  if (!noted)
+    context.parts.log.error("an audit line is not stored",
+                            {{"stream", stream.id.text()}, {"why", noted.error().what}});
+}
+
+FieldChange count_of(std::string field, std::uint64_t events) {
+  return {std::move(field), std::nullopt, std::to_string(events)};
+}
+
 // Puts a stored change to work; when that fails, stores what was before it again.
 template <class PutToWork>
 Answer finish_change(Context& context, Call const& call, StreamPtr before, PutToWork put_to_work) {
@@ -106,6 +137,7 @@ Answer finish_change(Context& context, Call const& call, StreamPtr before, PutTo
   auto const after = registry.stream(before->id);
   auto const done = co_await put_to_work(*after);
   if (done) co_return stream_answer(200, *after);
+  if (done.error().fault == Fault::uncertain) co_return not_yet_safe(context, done.error());
   auto const undone =
       co_await registry.save(*before, after->version, call.principal, "data_streams.undo");
   co_return not_at_work(context, done.error(), undone.has_value());
@@ -117,6 +149,8 @@ Answer add_stream(Context& context, Call const& call, model::DataStream stream,
   auto const id = stream.id = StreamId{Uuid::v7(
       context.parts.clock.wall(), context.parts.random.bits(), context.parts.random.bits())};
   auto const turn = co_await context.turns.take(id.text());
+  auto const permit = context.parts.dispatcher.begin_change();
+  if (!permit) co_return stopping();
   auto const saved =
       co_await registry.save(std::move(stream), 0, call.principal, std::move(action), call.repeat);
   if (!saved) co_return failed(context, "store a data stream", saved.error());
@@ -124,6 +158,8 @@ Answer add_stream(Context& context, Call const& call, model::DataStream stream,
   auto const put = co_await context.parts.dispatcher.put(*held);
   if (put) co_return stream_answer(201, *held);
   auto const undone = co_await registry.erase(id, held->version, call.principal, call.repeat);
+  // A lane that was made and could not be stored ends with its record; where there is none, nothing of it stays.
+  if (undone) static_cast<void>(co_await context.parts.dispatcher.remove(id));
   co_return not_at_work(context, put.error(), undone.has_value());
 }
 
@@ -151,7 +187,7 @@ std::string name_of_copy(std::string name) {
 }
 
 // "stop", "now" or a time.
-std::expected<delivery::ActivateFrom, FieldFaults> parse_from(Call const& call) {
+std::expected<delivery::ActivateFrom, FieldFaults> parse_from(Call const& call, WallTime now) {
   using Kind = delivery::ActivateFrom::Kind;
   auto const body = body_object(call);
   if (!body) return std::unexpected(FieldFaults{{"", body.error().what}});
@@ -162,6 +198,9 @@ std::expected<delivery::ActivateFrom, FieldFaults> parse_from(Call const& call) 
     auto const time = parse_time(*from);
     if (*from == "now") {
       out.kind = Kind::now;
+    } else if (time && *time > now) {
+      fields.wrong("from", "lies in the future (it is " + iso_s(now) +
+                               "): nothing was accepted then; \"now\" skips all that waits");
     } else if (time) {
       out = {Kind::time, *time};
     } else if (*from != "stop") {
@@ -171,6 +210,14 @@ std::expected<delivery::ActivateFrom, FieldFaults> parse_from(Call const& call) 
   fields.refuse_others();
   if (troubles.empty()) return out;
   return std::unexpected(told(std::move(troubles)));
+}
+
+io::Task<Result<void>> activate(delivery::Dispatcher& dispatcher, model::DataStream stream,
+                                delivery::ActivateFrom from, std::uint64_t& skipped) {
+  auto const done = co_await dispatcher.activate(std::move(stream), from);
+  if (!done) co_return std::unexpected(done.error());
+  skipped = *done;
+  co_return Result<void>();
 }
 
 }  // namespace
@@ -270,6 +317,8 @@ Answer change_stream(Context& context, Call const& call) {
   auto const stream = visible_stream(context, call);
   if (!stream) co_return no_such_stream();
   if (!if_match_allows(call.request, stream->version)) co_return changed_meanwhile(*stream);
+  auto const permit = context.parts.dispatcher.begin_change();
+  if (!permit) co_return stopping();
   auto changed = model::merged(*stream, call.request.body, rules_for(context, call));
   auto checked =
       check_ours(context, call,
@@ -296,13 +345,23 @@ Answer delete_stream(Context& context, Call const& call) {
   auto const stream = visible_stream(context, call);
   if (!stream) co_return no_such_stream();
   if (!if_match_allows(call.request, stream->version)) co_return changed_meanwhile(*stream);
+  auto const permit = context.parts.dispatcher.begin_change();
+  if (!permit) co_return stopping();
   auto const erased =
       co_await context.parts.registry.erase(stream->id, stream->version, call.principal);
   if (!erased) co_return failed(context, "delete a data stream", erased.error());
   auto const removed = co_await context.parts.dispatcher.remove(stream->id);
-  if (!removed) co_return not_at_work(context, removed.error(), false);
+  // Its record is gone for good: what the disk did not take now is swept at the next start.
+  if (!removed && removed.error().fault != Fault::uncertain)
+    co_return not_at_work(context, removed.error(), false);
+  auto const dropped = removed ? *removed : delivery::Dropped();
+  co_await note_events(
+      context, call, *stream, "data_streams.dropped",
+      {count_of("/events", dropped.waiting), count_of("/undelivered", dropped.undelivered)});
   http::ServerResponse done;
   done.status = 204;
+  done.headers = {{"Millrace-Dropped-Events", std::to_string(dropped.waiting)},
+                  {"Millrace-Dropped-Undelivered", std::to_string(dropped.undelivered)}};
   co_return done;
 }
 
@@ -325,6 +384,8 @@ Answer deactivate_stream(Context& context, Call const& call) {
   auto const stream = visible_stream(context, call);
   if (!stream) co_return no_such_stream();
   if (!if_match_allows(call.request, stream->version)) co_return changed_meanwhile(*stream);
+  auto const permit = context.parts.dispatcher.begin_change();
+  if (!permit) co_return stopping();
   if (stream->state == model::StreamState::deactivated) co_return stream_answer(200, *stream);
   auto changed = *stream;
   changed.state = model::StreamState::deactivated;
@@ -343,7 +404,9 @@ Answer activate_stream(Context& context, Call const& call) {
   auto const stream = visible_stream(context, call);
   if (!stream) co_return no_such_stream();
   if (!if_match_allows(call.request, stream->version)) co_return changed_meanwhile(*stream);
-  auto const from = parse_from(call);
+  auto const permit = context.parts.dispatcher.begin_change();
+  if (!permit) co_return stopping();
+  auto const from = parse_from(call, context.parts.clock.wall());
   if (!from) co_return bad_input(from.error());
   // Not answered as done: where it is to begin would be ignored.
   if (stream->state != model::StreamState::deactivated)
@@ -354,10 +417,18 @@ Answer activate_stream(Context& context, Call const& call) {
   auto const saved = co_await context.parts.registry.save(std::move(changed), stream->version,
                                                           call.principal, "data_streams.activate");
   if (!saved) co_return failed(context, "store a data stream", saved.error());
+  std::uint64_t skipped = 0;
   auto const put = [&](model::DataStream const& s) {
-    return context.parts.dispatcher.activate(s, *from);
+    return activate(context.parts.dispatcher, s, *from, skipped);
   };
-  co_return co_await finish_change(context, call, stream, put);
+  auto answer = co_await finish_change(context, call, stream, put);
+  if (answer.status != 200) co_return answer;
+  if (from->kind != delivery::ActivateFrom::Kind::stop)
+    co_await note_events(context, call, *stream, "data_streams.skipped",
+                         {count_of("/events", skipped)});
+  answer.body.pop_back();
+  answer.body.append(",\"skipped\":").append(std::to_string(skipped)).append("}");
+  co_return answer;
 }
 
 }  // namespace millrace::api

@@ -233,6 +233,7 @@ TEST_F(StreamsTest, a_stream_is_stopped_and_started_from_where_one_says) {
     return world.dispatcher.from;
   };
 
+  world.sim.advance(24h * 10);
   EXPECT_EQ(cycle("").kind, Kind::stop);
   EXPECT_EQ(cycle(R"({"from":"stop"})").kind, Kind::stop);
   EXPECT_EQ(cycle(R"({"from":"now"})").kind, Kind::now);
@@ -252,6 +253,92 @@ TEST_F(StreamsTest, a_start_that_makes_no_sense_is_refused) {
   EXPECT_EQ(post(path(id, "/activate"), R"({"form":"now"})").status, 400);
   EXPECT_EQ(post(path(id, "/activate"), R"([1])").status, 400);
   EXPECT_EQ(get(path(id)).text("state"), "deactivated");
+}
+
+TEST_F(StreamsTest, a_start_from_a_time_to_come_is_refused_and_skips_nothing) {
+  auto const id = stream();
+  EXPECT_EQ(post(path(id, "/deactivate")).status, 200);
+  auto const to_come = iso_s(world.sim.clock().wall() + 1h);
+
+  auto const refused = post(path(id, "/activate"), R"({"from":")" + to_come + R"("})");
+
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_THAT(refused.all("errors", "field"), ElementsAre("/from"));
+  EXPECT_THAT(refused.text("detail"), HasSubstr("lies in the future"));
+  EXPECT_EQ(get(path(id)).text("state"), "deactivated");
+  EXPECT_THAT(world.dispatcher.told, Not(::testing::Contains(HasSubstr("activate Ally v3"))));
+}
+
+TEST_F(StreamsTest, a_start_says_how_many_events_it_skipped_in_its_answer_and_in_the_audit_log) {
+  auto const id = stream();
+  EXPECT_EQ(post(path(id, "/deactivate")).status, 200);
+  world.dispatcher.skipped = 51;
+
+  auto const started = post(path(id, "/activate"), R"({"from":"now"})");
+
+  EXPECT_EQ(started.status, 200);
+  EXPECT_EQ(started.json().at("skipped").to_number<int>(), 51) << started.body;
+  auto const audit = world.call("GET", "/api/v1/audit", world.token(Role::owner, {"*"})).body;
+  EXPECT_THAT(audit, HasSubstr(R"("action":"data_streams.skipped","object":")" + id));
+  EXPECT_THAT(audit, HasSubstr(R"({"field":"/events","to":51})"));
+}
+
+TEST_F(StreamsTest,
+       a_deletion_says_how_many_events_went_with_it_in_its_answer_and_in_the_audit_log) {
+  auto const id = stream();
+  world.dispatcher.dropped = {12, 3};
+
+  auto const gone = world.call("DELETE", path(id), editor);
+
+  EXPECT_EQ(gone.status, 204);
+  EXPECT_EQ(gone.header("Millrace-Dropped-Events"), "12");
+  EXPECT_EQ(gone.header("Millrace-Dropped-Undelivered"), "3");
+  auto const audit = world.call("GET", "/api/v1/audit", world.token(Role::owner, {"*"})).body;
+  EXPECT_THAT(audit, HasSubstr(R"("action":"data_streams.dropped","object":")" + id));
+  EXPECT_THAT(audit, HasSubstr(R"({"field":"/events","to":12},{"field":"/undelivered","to":3})"));
+}
+
+TEST_F(StreamsTest, a_node_that_stops_refuses_every_change_and_stores_nothing) {
+  auto const id = stream();
+  auto const stopped = stream("B");
+  EXPECT_EQ(post(path(stopped, "/deactivate")).status, 200);
+  auto const told = world.dispatcher.told;
+  world.sim.run(world.dispatcher.gate.close());
+
+  auto const made = post(all_streams, stream_body(ours, "C"));
+  EXPECT_EQ(made.status, 503);
+  EXPECT_EQ(made.header("Retry-After"), "1");
+  EXPECT_THAT(made.text("detail"), HasSubstr("nothing was changed"));
+  EXPECT_EQ(patch(id, R"({"name":"D"})").status, 503);
+  EXPECT_EQ(post(path(id, "/duplicate")).status, 503);
+  EXPECT_EQ(post(path(id, "/deactivate")).status, 503);
+  EXPECT_EQ(post(path(stopped, "/activate")).status, 503);
+  EXPECT_EQ(world.call("DELETE", path(id), editor).status, 503);
+
+  EXPECT_EQ(world.dispatcher.told, told);
+  world.restart();
+  EXPECT_THAT(get(all_streams).all("items", "name"), UnorderedElementsAre("Ally", "B"));
+  EXPECT_EQ(get(path(stopped)).text("state"), "deactivated");
+}
+
+TEST_F(StreamsTest, a_change_whose_progress_is_not_stored_is_kept_and_told_so) {
+  auto const id = stream();
+  world.dispatcher.trouble = Error{Fault::uncertain, "disk 7"};
+  auto const changed = patch(id, R"({"name":"New"})");
+  world.dispatcher.trouble = Error{Fault::uncertain, "disk 7"};
+  auto const made = post(all_streams, stream_body(ours, "second"));
+  world.dispatcher.trouble = Error{Fault::uncertain, "disk 7"};
+  auto const gone = world.call("DELETE", path(id), editor);
+
+  EXPECT_EQ(changed.status, 503);
+  EXPECT_THAT(changed.text("detail"), HasSubstr("is stored and at work"));
+  EXPECT_THAT(changed.body, Not(HasSubstr("disk 7")));
+  EXPECT_EQ(made.status, 500);
+  EXPECT_THAT(made.text("detail"), HasSubstr("was undone"));
+  EXPECT_EQ(gone.status, 204);
+  EXPECT_THAT(world.registry->streams(), IsEmpty());
+  EXPECT_THAT(world.dispatcher.told, Not(::testing::Contains("put Ally v3")))
+      << "nothing is undone";
 }
 
 TEST_F(StreamsTest, what_the_dispatcher_refuses_is_undone) {

@@ -23,12 +23,18 @@ class FakeDispatcher final : public delivery::Dispatcher {
   io::Task<Result<void>> put(model::DataStream stream) override {
     return note("put " + stream.name, stream.version);
   }
-  io::Task<Result<void>> remove(StreamId stream) override {
-    return note("remove " + stream.text(), 0);
+  delivery::ChangePermit begin_change() override { return gate.enter(); }
+  io::Task<Result<delivery::Dropped>> remove(StreamId stream) override {
+    auto const done = co_await note("remove " + stream.text(), 0);
+    if (!done) co_return pass(done);
+    co_return dropped;
   }
-  io::Task<Result<void>> activate(model::DataStream stream, delivery::ActivateFrom start) override {
+  io::Task<Result<std::uint64_t>> activate(model::DataStream stream,
+                                           delivery::ActivateFrom start) override {
     from = start;
-    return note("activate " + stream.name, stream.version);
+    auto const done = co_await note("activate " + stream.name, stream.version);
+    if (!done) co_return pass(done);
+    co_return skipped;
   }
   io::Task<Result<void>> deactivate(model::DataStream stream) override {
     return note("deactivate " + stream.name, stream.version);
@@ -50,7 +56,10 @@ class FakeDispatcher final : public delivery::Dispatcher {
 
   std::vector<std::string> told;  // "put NAME vVERSION"
   std::optional<Error> trouble;   // what the next change is answered
+  delivery::ChangeGate gate;
   delivery::ActivateFrom from;
+  std::uint64_t skipped = 0;
+  delivery::Dropped dropped;
   delivery::StreamStatus state;
   delivery::Outcome outcome;
   std::vector<std::string> tested, tested_bodies;

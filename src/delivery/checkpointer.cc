@@ -50,7 +50,7 @@ io::Task<void> Checkpointer::pace() {
       std::clamp<Duration>(took_ * 3, interval_, std::max<Duration>(interval_, 1s)));
 }
 
-io::Task<Result<void>> Checkpointer::store_all(bool all) {
+io::Task<Result<void>> Checkpointer::store_all(bool last) {
   wanted_ = false;
   urgent_ = false;
   ++begun_;
@@ -58,7 +58,7 @@ io::Task<Result<void>> Checkpointer::store_all(bool all) {
   std::vector<std::vector<store::StreamDelta>> parts;
   std::vector<store::StreamDelta> deltas;
   for (auto const& shard : shards_) {
-    auto part = co_await on_loop(shard->loop(), shard->collect(all));
+    auto part = co_await on_loop(shard->loop(), shard->collect(last));
     deltas.insert(deltas.end(), part.begin(), part.end());
     parts.push_back(std::move(part));
   }
@@ -77,14 +77,15 @@ io::Task<Result<void>> Checkpointer::store_all(bool all) {
   }
   last_ = result;
   ended_ = begun_;
+  over_ = last;
   round_ended_.notify();
   co_return result;
 }
 
 io::Task<Result<void>> Checkpointer::flush() {
   auto const round = begun_ + 1;
-  while (ended_ < round && !stopping_) {
-    if (begun_ < round) {
+  while (ended_ < round && !over_) {
+    if (begun_ < round && !stopping_) {
       urgent_ = true;
       changed_.notify();
       pacing_.cancel();

@@ -18,14 +18,15 @@ class Checkpointer {
   io::Executor const& loop() const { return loop_; }
   void want();   // something changed
   void begin();  // on the loop
-  // Waits for a checkpoint that begins now or later, without the usual wait. Fails as the store failed.
+  // Waits for a checkpoint that begins now or later, without the usual wait; while it stops, for the last one, which has all that a
+  // shard took. Fails as the store failed.
   io::Task<Result<void>> flush();
   // A last checkpoint of all lanes, then none.
   io::Task<Result<void>> stop();
 
  private:
   io::Task<void> run();
-  io::Task<Result<void>> store_all(bool all);
+  io::Task<Result<void>> store_all(bool last);
   io::Task<void> pace();
 
   io::Executor loop_;
@@ -38,6 +39,7 @@ class Checkpointer {
   std::atomic<bool> wanted_{false};
   bool urgent_ = false;
   bool stopping_ = false;
+  bool over_ = false;                    // the last round has ended
   std::uint64_t begun_ = 0, ended_ = 0;  // rounds
   Result<void> last_;
   Duration took_{};

@@ -55,15 +55,16 @@ class LaneDispatcher final : public Dispatcher {
 
   io::Clock& clock() { return parts_.clock; }
 
+  ChangePermit begin_change() override { return gate_.enter(); }
   io::Task<Result<void>> put(model::DataStream stream) override {
     auto& shard = shard_of(stream.id);
     return stored(on_loop(shard.loop(), shard.put(std::move(stream))));
   }
-  io::Task<Result<void>> remove(StreamId stream) override {
+  io::Task<Result<Dropped>> remove(StreamId stream) override {
     auto& shard = shard_of(stream);
     return stored(on_loop(shard.loop(), shard.remove(stream)));
   }
-  io::Task<Result<void>> activate(model::DataStream stream, ActivateFrom from) override {
+  io::Task<Result<std::uint64_t>> activate(model::DataStream stream, ActivateFrom from) override {
     auto& shard = shard_of(stream.id);
     return stored(on_loop(shard.loop(), shard.activate(std::move(stream), from)));
   }
@@ -104,6 +105,7 @@ class LaneDispatcher final : public Dispatcher {
     io::TaskScope scope(co_await io::asio::this_coro::executor);
     for (auto& shard : shards_) scope.start(stop_shard(*shard, deadline));
     co_await scope.join();
+    co_await gate_.close();
     auto const last = co_await on_loop(parts_.loops.front(), checkpointer_.stop());
     if (!last) parts_.log.error("the last checkpoint failed", {{"why", last.error().what}});
   }
@@ -119,11 +121,14 @@ class LaneDispatcher final : public Dispatcher {
     co_return true;
   }
 
-  // A change is answered once it is stored.
-  io::Task<Result<void>> stored(io::Task<Result<void>> change) {
-    auto const changed = co_await std::move(change);
+  // A change is answered once the lane's progress is stored with it.
+  template <class T>
+  io::Task<Result<T>> stored(io::Task<Result<T>> change) {
+    auto changed = co_await std::move(change);
     if (!changed) co_return changed;
-    co_return co_await on_loop(parts_.loops.front(), checkpointer_.flush());
+    auto const flushed = co_await on_loop(parts_.loops.front(), checkpointer_.flush());
+    if (!flushed) co_return fail(Fault::uncertain, "not on the disk yet: " + flushed.error().what);
+    co_return changed;
   }
 
   static io::Task<void> stop_shard(Shard& shard, SteadyTime deadline) {
@@ -144,6 +149,7 @@ class LaneDispatcher final : public Dispatcher {
   LaneTools tools_;
   std::vector<std::unique_ptr<Shard>> shards_;
   Checkpointer checkpointer_;
+  ChangeGate gate_;
 };
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "base/meters.h"
 #include "crypto/key_ring.h"
 #include "delivery/caliper_form.h"
+#include "delivery/change_gate.h"
 #include "delivery/transport.h"
 #include "io/clock.h"
 #include "io/random.h"
@@ -49,6 +50,12 @@ struct StreamStatus {
   std::uint64_t format_findings = 0, format_refused = 0;
 };
 
+// What a deletion took away.
+struct Dropped {
+  std::uint64_t waiting = 0;      // selected, not settled, and not being sent at that moment
+  std::uint64_t undelivered = 0;  // that were kept
+};
+
 // How an activation begins.
 struct ActivateFrom {
   enum class Kind { stop, now, time } kind = Kind::stop;  // stop: where it stopped
@@ -71,12 +78,21 @@ class Dispatcher {
  public:
   virtual ~Dispatcher() = default;
 
+  // Whoever changes a stream holds this from before its record is stored until the call below has answered. Null: the node stops
+  // and takes no more changes.
+  virtual ChangePermit begin_change() = 0;
+
+  // Each change is answered once the lane's progress is stored with it. Fails with: uncertain (the lane works by it, but the disk did
+  // not take its progress, which is tried again: after a crash it begins elsewhere), busy (the last checkpoint is under way; nothing
+  // was changed), invalid, missing, conflict (another change came in between).
+
   // A stream that is new or edited: filters take effect at the head of the log, everything else at the next try. A new stream
-  // starts at the head. Answers once the change is stored.
+  // starts at the head.
   virtual io::Task<Result<void>> put(model::DataStream stream) = 0;
-  virtual io::Task<Result<void>> remove(StreamId stream) = 0;
-  virtual io::Task<Result<void>> activate(model::DataStream stream,
-                                          ActivateFrom from) = 0;  // `stream` in state active
+  // Nothing of it is left. One that has no lane is forgotten all the same.
+  virtual io::Task<Result<Dropped>> remove(StreamId stream) = 0;
+  // `stream` in state active. Answers how many events were skipped.
+  virtual io::Task<Result<std::uint64_t>> activate(model::DataStream stream, ActivateFrom from) = 0;
   virtual io::Task<Result<void>> deactivate(
       model::DataStream stream) = 0;  // `stream` in state deactivated
   virtual io::Task<Result<StreamStatus>> status(StreamId stream) = 0;
@@ -89,7 +105,8 @@ class Dispatcher {
   virtual Histogram const& end_to_end_time() const = 0;  // accepted to delivered
   virtual Counter const& signatures() const = 0;
 
-  // No new attempt starts; those under way end (15 s at most, cut at `deadline`); the last checkpoint is written.
+  // No new attempt starts; those under way end (15 s at most, cut at `deadline`). Then no new change begins, those under way end, and
+  // the last checkpoint is written.
   virtual io::Task<void> stop(SteadyTime deadline) = 0;
 };
 

@@ -81,7 +81,9 @@ io::Task<void> Lane::send(std::vector<Item>& items) {
     } while (end < items.size() && entries.size() < limits.entries &&
              bytes + items[end].rendered->body.size() <= limits.bytes);
     auto const number = window_.begin();
+    handed_over_ += end - sent;
     auto outcomes = co_await transport->send(std::move(entries));
+    handed_over_ -= end - sent;
     check(outcomes.size() == end - sent, "a transport answers for each entry");
     for (auto& outcome : outcomes) {
       if (is_overload(outcome)) {

@@ -112,12 +112,14 @@ class Lane final : public std::enable_shared_from_this<Lane> {
   void edit(model::DataStream stream, std::shared_ptr<Transport> transport, std::uint64_t head);
   void resume();  // sends again, from where it stopped
   void halt();    // starts nothing more; what is under way ends. Retries stay as they are
-  void remove();  // the same, and nothing is remembered from now on
+  Dropped
+  remove();  // the same, and nothing is remembered from now on; answers what that takes away
   bool is_running() const { return running_; }
   bool is_quiet() const { return sends_ == 0 && !reading_ && !recounting_; }
   io::Task<void> until_quiet();
-  // Passes over what waits in batches before `to`, and counts it as skipped. Only while halted and quiet. Fails with: io, missing.
-  io::Task<Result<void>> skip_before(std::uint64_t to);
+  // Passes over what waits in batches before `to`, and counts it as skipped; answers how many. Only while halted and quiet.
+  // Fails with: io, missing.
+  io::Task<Result<std::uint64_t>> skip_before(std::uint64_t to);
   std::uint64_t edits() const { return edits_; }  // changes whenever a user changes something
 
   // ---- retention
@@ -136,6 +138,7 @@ class Lane final : public std::enable_shared_from_this<Lane> {
 
   // ---- the host
   io::Task<void> read_log();
+  void not_read();  // it will not be: the shard stops
   void woken() { wakes_at_ = SteadyTime::max(); }
 
   io::Task<StreamStatus> status();
@@ -240,6 +243,7 @@ class Lane final : public std::enable_shared_from_this<Lane> {
   std::size_t in_flight_ = 0;
   std::size_t retries_in_flight_ = 0;
   std::size_t sends_ = 0;
+  std::size_t handed_over_ = 0;  // to the transport, and not answered
   Window window_;
   TokenBucket bucket_;
   bool limited_ = false;  // something waits for the bucket

@@ -224,6 +224,11 @@ io::Task<void> Lane::read_log() {
   pump();
 }
 
+void Lane::not_read() {
+  reading_ = false;
+  if (sends_ == 0) quiet_.notify();
+}
+
 // Jumps over batches that hold nothing for this stream, by their headers.
 io::Task<void> Lane::skip_ahead() {
   for (auto first = scan_.batch; first < host_.head();) {
@@ -289,12 +294,12 @@ io::Task<Result<std::uint64_t>> Lane::pass_over(std::uint64_t to) {
   co_return gone;
 }
 
-io::Task<Result<void>> Lane::skip_before(std::uint64_t to) {
+io::Task<Result<std::uint64_t>> Lane::skip_before(std::uint64_t to) {
   auto const passed = co_await pass_over(to);
   if (!passed) co_return std::unexpected(passed.error());
-  counters_.skipped += *passed;
+  auto skipped = *passed;
   for (auto const& row : retries_.take_before(to)) {
-    ++counters_.skipped;
+    ++skipped;
     end_row(row.at);
   }
   std::deque<Item> kept;
@@ -302,13 +307,14 @@ io::Task<Result<void>> Lane::skip_before(std::uint64_t to) {
     if (item.at.batch >= to) {
       kept.push_back(std::move(item));
     } else {
-      ++counters_.skipped;
+      ++skipped;
       end(item);
     }
   }
   held_ = std::move(kept);
+  counters_.skipped += skipped;
   mark_changed();
-  co_return Result<void>{};
+  co_return skipped;
 }
 
 io::Task<void> Lane::lose_before(std::uint64_t oldest) {

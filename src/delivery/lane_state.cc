@@ -75,12 +75,15 @@ void Lane::halt() {
   let_go();
 }
 
-void Lane::remove() {
+Dropped Lane::remove() {
   ++edits_;
   halt();
   removed_ = true;
   retries_.clear();
   held_.clear();
+  // What is being sent ends by itself; nobody remembers how.
+  auto const waiting = counters_.matched - std::min(counters_.matched, settled());
+  return {waiting - std::min<std::uint64_t>(waiting, handed_over_), undelivered_kept_};
 }
 
 io::Task<void> Lane::until_quiet() {

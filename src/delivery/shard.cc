@@ -6,6 +6,8 @@ namespace millrace::delivery {
 
 using namespace std::chrono_literals;
 
+static Error too_late() { return {Fault::busy, "the node is stopping: it takes no more changes"}; }
+
 Shard::Shard(io::Executor loop, std::shared_ptr<Transports> transports, LaneTools& tools,
              std::size_t readers, std::function<void()> want_checkpoint)
     : loop_(loop),
@@ -45,8 +47,24 @@ void Shard::refilter(Lane& lane) {
   if (lane.filters().newest().from_batch > head_) changing_.insert(&lane);
 }
 
+// What is kept of streams that are no more: their deletion was stored, and the node ended before it could be told here.
+void Shard::sweep(std::vector<model::DataStream> const& streams,
+                  std::vector<store::StreamState>& states) {
+  std::set<StreamId> known;
+  for (auto const& stream : streams) known.insert(stream.id);
+  auto const gone = std::erase_if(states, [&](store::StreamState const& state) {
+    if (known.contains(state.stream)) return false;
+    removed_.push_back(state.stream);
+    return true;
+  });
+  if (gone == 0) return;
+  tools_.log.info("what was kept of deleted streams is removed", {{"streams", gone}});
+  want_checkpoint_();
+}
+
 io::Task<Result<void>> Shard::open(std::vector<model::DataStream> streams,
                                    std::vector<store::StreamState> states) {
+  sweep(streams, states);
   catching_up_ = true;  // what is told meanwhile is counted from the summaries
   following_ =
       tools_.store.follow(loop_, [this](store::SharedBatch const& batch) { on_batch(batch); });
@@ -84,6 +102,7 @@ io::Task<Result<void>> Shard::open(std::vector<model::DataStream> streams,
 }
 
 io::Task<Result<void>> Shard::put(model::DataStream stream) {
+  if (closed_) co_return std::unexpected(too_late());
   auto transport = transport_of(stream);
   if (!transport) co_return pass(transport);
   auto const next = tools_.store.range().next;
@@ -105,24 +124,33 @@ io::Task<Result<void>> Shard::put(model::DataStream stream) {
   co_return Result<void>{};
 }
 
-io::Task<Result<void>> Shard::remove(StreamId stream) {
-  auto const lane = find(stream);
-  if (!lane) co_return fail(Fault::missing, "stream " + stream.text() + ": is not here");
-  lane->remove();
-  wakes_.forget(lane.get());
-  lanes_.erase(stream);
-  meters_.with([&](auto& all) { all.erase(stream); });
-  changing_.erase(lane.get());
-  wanting_.clear();
-  std::erase(changed_, lane);
+io::Task<Result<Dropped>> Shard::remove(StreamId stream) {
+  if (closed_) co_return std::unexpected(too_late());
+  Dropped dropped;
+  // Without a lane (it could not be started, say) the store may have rows of it all the same.
+  if (auto const lane = find(stream)) {
+    dropped = lane->remove();
+    wakes_.forget(lane.get());
+    lanes_.erase(stream);
+    meters_.with([&](auto& all) { all.erase(stream); });
+    changing_.erase(lane.get());
+    wanting_.clear();
+    std::erase(changed_, lane);
+  }
   removed_.push_back(stream);
   want_checkpoint_();
-  co_return Result<void>{};
+  co_return dropped;
 }
 
-io::Task<Result<void>> Shard::activate(model::DataStream stream, ActivateFrom from) {
+io::Task<Result<std::uint64_t>> Shard::activate(model::DataStream stream, ActivateFrom from) {
+  if (closed_) co_return std::unexpected(too_late());
+  std::uint64_t skipped = 0;
   auto const lane = find(stream.id);
-  if (!lane) co_return co_await put(std::move(stream));
+  if (!lane) {
+    auto const made = co_await put(std::move(stream));
+    if (!made) co_return pass(made);
+    co_return skipped;
+  }
   auto transport = transport_of(stream);
   if (!transport) co_return pass(transport);
   lane->edit(std::move(stream), *transport, tools_.store.range().next);
@@ -138,16 +166,20 @@ io::Task<Result<void>> Shard::activate(model::DataStream stream, ActivateFrom fr
       if (!at) co_return std::unexpected(at.error());
       to = std::min(*at, head_);
     }
+    if (closed_) co_return std::unexpected(too_late());
     if (lane->edits() != edit) co_return fail(Fault::conflict, "the stream was changed meanwhile");
-    auto const skipped = co_await lane->skip_before(to);
-    if (!skipped) co_return skipped;
+    auto const passed = co_await lane->skip_before(to);
+    if (!passed) co_return passed;
+    if (closed_) co_return std::unexpected(too_late());
     if (lane->edits() != edit) co_return fail(Fault::conflict, "the stream was changed meanwhile");
+    skipped = *passed;
   }
   if (!stopping_) lane->resume();
-  co_return Result<void>{};
+  co_return skipped;
 }
 
 io::Task<Result<void>> Shard::deactivate(model::DataStream stream) {
+  if (closed_) co_return std::unexpected(too_late());
   auto const lane = find(stream.id);
   if (!lane) co_return fail(Fault::missing, "stream " + stream.id.text() + ": is not here");
   auto transport = transport_of(stream);
@@ -275,6 +307,7 @@ void Shard::pump_all() {
 }
 
 void Shard::check_retention() {
+  if (stopping_) return;
   auto const oldest = tools_.store.range().oldest;
   if (oldest == oldest_) return;
   oldest_ = oldest;
@@ -307,6 +340,7 @@ void Shard::changed(Lane& lane) {
 }
 
 void Shard::want_read(Lane& lane) {
+  if (stopping_) return lane.not_read();
   if (readers_ >= readers_limit_) {
     wanting_to_read_.push_back(lane.shared_from_this());
     return;
@@ -318,7 +352,7 @@ void Shard::want_read(Lane& lane) {
 io::Task<void> Shard::read(SharedLane lane) {
   for (;;) {
     co_await lane->read_log();
-    if (wanting_to_read_.empty()) break;
+    if (wanting_to_read_.empty() || stopping_) break;
     lane = std::move(wanting_to_read_.front());
     wanting_to_read_.pop_front();
   }
@@ -360,8 +394,9 @@ io::Task<void> Shard::sleep(SteadyTime until) {
 
 // ---- the checkpoint
 
-io::Task<std::vector<store::StreamDelta>> Shard::collect(bool all) {
-  if (all)
+io::Task<std::vector<store::StreamDelta>> Shard::collect(bool last) {
+  closed_ = closed_ || last;
+  if (last)
     for (auto const& [id, lane] : lanes_) lane->mark_changed();
   std::vector<store::StreamDelta> deltas;
   auto const lanes = std::exchange(changed_, {});
@@ -405,8 +440,8 @@ std::vector<std::pair<StreamId, std::shared_ptr<LaneMeters const>>> Shard::meter
 io::Task<bool> Shard::stop(SteadyTime deadline) {
   stopping_ = true;
   following_ = nullptr;
-  wanting_to_read_.clear();
   for (auto const& [id, lane] : lanes_) lane->halt();
+  for (auto const& lane : std::exchange(wanting_to_read_, {})) lane->not_read();
   timers_.cancel();
   co_await timers_.join();
   timers_.start(cut_at(deadline));

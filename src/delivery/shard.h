@@ -30,16 +30,17 @@ class Shard final : public LaneHost {
   io::Task<Result<void>> open(std::vector<model::DataStream> streams,
                               std::vector<store::StreamState> states);
 
-  // These change lanes at once; what they changed is stored by the next checkpoint.
+  // These change lanes at once; what they changed is stored by the next checkpoint. Once the last one has been collected they fail
+  // with busy and change nothing.
   io::Task<Result<void>> put(model::DataStream stream);
-  io::Task<Result<void>> remove(StreamId stream);
-  io::Task<Result<void>> activate(model::DataStream stream, ActivateFrom from);
+  io::Task<Result<Dropped>> remove(StreamId stream);
+  io::Task<Result<std::uint64_t>> activate(model::DataStream stream, ActivateFrom from);
   io::Task<Result<void>> deactivate(model::DataStream stream);
   io::Task<Result<StreamStatus>> status(StreamId stream);
   io::Task<Result<Outcome>> test(StreamId stream, store::SharedBatch batch);
 
-  // For the checkpoint: the deltas of all lanes that changed, or of all lanes.
-  io::Task<std::vector<store::StreamDelta>> collect(bool all);
+  // For the checkpoint: the deltas of all lanes that changed; for the last one, of all lanes.
+  io::Task<std::vector<store::StreamDelta>> collect(bool last);
   io::Task<bool> stored(std::vector<store::StreamDelta> deltas, bool ok);
 
   // Starts nothing more; answers when what is under way has ended, or was cut at `deadline`.
@@ -67,6 +68,8 @@ class Shard final : public LaneHost {
 
   Result<std::shared_ptr<Transport>> transport_of(model::DataStream const& stream);
   void add(SharedLane lane);
+  void sweep(std::vector<model::DataStream> const& streams,
+             std::vector<store::StreamState>& states);
   SharedLane find(StreamId stream) const;
   void refilter(Lane& lane);
   void on_batch(store::SharedBatch const& batch);
@@ -94,6 +97,7 @@ class Shard final : public LaneHost {
   std::uint64_t head_ = 1;
   bool catching_up_ = false;
   bool stopping_ = false;
+  bool closed_ = false;       // the last checkpoint has what there was
   std::uint64_t oldest_ = 1;  // of the log, as it was last looked at
 
   std::map<model::Kind, std::vector<Lane*>> wanting_;

@@ -17,9 +17,10 @@ constexpr StreamId stream_id{{0x0192f0c100007000, 0x8000000000000001}};
 class CountingDispatcher final : public delivery::Dispatcher {
  public:
   io::Task<Result<void>> put(model::DataStream) override { co_return Result<void>(); }
-  io::Task<Result<void>> remove(StreamId) override { co_return Result<void>(); }
-  io::Task<Result<void>> activate(model::DataStream, delivery::ActivateFrom) override {
-    co_return Result<void>();
+  delivery::ChangePermit begin_change() override { return nullptr; }
+  io::Task<Result<delivery::Dropped>> remove(StreamId) override { co_return delivery::Dropped(); }
+  io::Task<Result<std::uint64_t>> activate(model::DataStream, delivery::ActivateFrom) override {
+    co_return std::uint64_t{0};
   }
   io::Task<Result<void>> deactivate(model::DataStream) override { co_return Result<void>(); }
   io::Task<Result<delivery::StreamStatus>> status(StreamId) override {
