@@ -162,7 +162,7 @@ Result<ServerClient::Reply> ServerClient::call(std::string_view method, std::str
                 fmt::format("{}: answered {}, which is no Millrace server's; check --server",
                             server_, answer.status));
   if (answer.body_cut) return fail(Fault::io, fmt::format("{}: its answer is cut short", server_));
-  return Reply{answer.status, std::move(answer.body)};
+  return Reply{answer.status, std::move(answer.body), std::move(answer.headers)};
 }
 
 Result<boost::json::object> ServerClient::object(std::string_view method, std::string const& target,

@@ -39,6 +39,7 @@ class ServerClient {
   struct Reply {
     int status = 0;
     std::string body;
+    std::vector<http::Header> headers;
   };
   // `target`: path and query. A status of 400 and above is a failure, in the server's own words.
   // Fails with: invalid (the server found faults in the input), denied, missing, conflict, busy, unreachable, io.

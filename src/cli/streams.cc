@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <boost/json/serialize.hpp>
+#include <charconv>
 #include <memory>
 #include <string>
 
@@ -165,6 +166,13 @@ Result<Standing> standing_of(ServerClient& server, std::string const& id) {
                   count_at(*health, {"waiting"}), count_at(*health, {"undelivered"})};
 }
 
+std::uint64_t number_of(ServerClient::Reply const& reply, std::string_view header) {
+  std::uint64_t number = 0;
+  auto const text = http::find_header(reply.headers, header).value_or("");
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
 Exit remove(Streams& args) {
   auto server = open_for(args);
   if (!server) return give_up(server.error());
@@ -177,15 +185,16 @@ Exit remove(Streams& args) {
                       counted(standing->undelivered, "event")),
           args.yes))
     return *stopped;
-  auto const gone = server->object("DELETE", path_of(args.id));
+  auto const gone = server->call("DELETE", path_of(args.id));
   if (!gone) return give_up(gone.error());
+  auto const waited = number_of(*gone, "Millrace-Dropped-Events");
+  auto const kept = number_of(*gone, "Millrace-Dropped-Undelivered");
   if (args.reach.json) {
-    auto answer = *gone;
-    answer["id"] = args.id;
-    answer["deleted"] = true;
-    print_json(answer);
+    print_json(boost::json::object{
+        {"id", args.id}, {"deleted", true}, {"dropped", waited}, {"undelivered", kept}});
   } else {
-    fmt::print("Deleted {}\n", standing->title);
+    fmt::print("Deleted {}; {} that waited and {} that it kept as undelivered went with it\n",
+               standing->title, counted(waited, "event"), counted(kept, "event"));
   }
   return Exit::done;
 }
@@ -195,10 +204,11 @@ Exit act(Streams& args, ServerClient& server, std::string_view action, std::stri
          std::string const& body = {}) {
   auto const answer = server.object("POST", path_of(args.id, action), body);
   if (!answer) return give_up(answer.error());
-  if (args.reach.json)
-    print_json(*answer);
-  else
-    fmt::print("{}: {} ({})\n", done, shown(*answer, "id"), shown(*answer, "name"));
+  if (args.reach.json) return print_json(*answer), Exit::done;
+  fmt::print("{}: {} ({})\n", done, shown(*answer, "id"), shown(*answer, "name"));
+  auto const* const skipped = answer->if_contains("skipped");
+  if (skipped != nullptr && skipped->is_number())
+    fmt::print("{} that waited skipped\n", counted(skipped->to_number<std::uint64_t>(), "event"));
   return Exit::done;
 }
 
