@@ -16,8 +16,10 @@
 #include "cli/process.h"
 #include "cli/usage.h"
 #include "http/guard.h"
+#include "http/refusals.h"
 #include "http/server.h"
 #include "io/worker.h"
+#include "receive/admission.h"
 #include "receive/folder_store.h"
 #include "receive/receiver.h"
 
@@ -33,12 +35,14 @@ struct Receive {
   receive::ReceiverSettings settings;
   std::string file_mode = "0600";
   std::uint64_t roll_mib = 64;
+  std::vector<std::string> trusted_proxies;
   bool verbose = false;
   std::function<Exit()> chosen;
 };
 
 struct Parts {  // what a running receiver consists of
   Receive const& args;
+  http::ServerLimits limits;
   boost::asio::io_context& context;
   io::SystemClock& clock;
   io::Network& network;
@@ -89,14 +93,13 @@ io::Task<void> live(Parts& parts) {
   }
   receive::Receiver receiver({parts.store, parts.keys, parts.clock, parts.log},
                              parts.args.settings);
-  http::ServerLimits limits;
-  limits.body_bytes = 4 * 1024 * 1024;  // a signed event of 1 MiB is 1.4 MiB
-  limits.bodies_in_memory = 128 * 1024 * 1024;
   auto const server = http::serve(
       std::move(*acceptor), loop, {loop},
       [&receiver](http::ServerRequest request) { return receiver.handle(std::move(request)); },
-      parts.clock, limits, parts.tls);
+      parts.clock, parts.limits, parts.tls, receive::admit_by_address(parts.limits));
   io::TaskScope keepers(loop);
+  keepers.start(
+      http::tell_refusals([&server] { return server->refused(); }, parts.clock, parts.log));
   keepers.start(parts.store.keep());
   if (parts.keys != nullptr) keepers.start(parts.keys->keep());
   fmt::print("listening on {}://{}\n", parts.tls ? "https" : "http", io::text_of(server->local()));
@@ -132,6 +135,9 @@ Exit run(Receive& args) {
   if (!file_mode)
     return complain("--file-mode: is not an octal mode from 0600 to 0666, like 0640"), Exit::usage;
   args.store.permissions.file = *file_mode;
+  auto proxies = http::AddressRange::parse_all(args.trusted_proxies);
+  if (!proxies)
+    return complain(fmt::format("--trusted-proxy: {}", proxies.error().what)), Exit::usage;
   args.store.roll_time = *roll_time;
   args.store.roll_bytes = args.roll_mib * 1024 * 1024;
   args.store.layout =
@@ -178,7 +184,10 @@ Exit run(Receive& args) {
     keys.emplace(context.get_executor(), clock, *log, receive::jwks_from_file(files, args.jwks));
   }
 
-  Parts parts{args,           context, clock, network, *log, **store, keys ? &*keys : nullptr,
+  Parts parts{args,           receive::server_limits(std::move(*proxies)),
+              context,        clock,
+              network,        *log,
+              **store,        keys ? &*keys : nullptr,
               std::move(tls), handed};
   {
     io::TaskScope scope(context.get_executor());
@@ -225,6 +234,10 @@ void add_https(CLI::App& app, Receive& args) {
   app.add_option("--tls-cert", args.tls_cert, "Serve https: certificate chain, PEM")
       ->type_name("FILE");
   app.add_option("--tls-key", args.tls_key, "Its private key, PEM")->type_name("FILE");
+  app.add_option("--trusted-proxy", args.trusted_proxies,
+                 "A proxy before the receiver, whose X-Forwarded-For is believed: it has no share "
+                 "of the memory and places of its own; again for more")
+      ->type_name("RANGE");
   app.add_flag("--verbose", args.verbose, "Log each event too");
 }
 

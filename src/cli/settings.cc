@@ -70,6 +70,17 @@ Take take_ranges(std::vector<std::string>& into) {
   };
 }
 
+Take take_proxies(std::vector<http::AddressRange>& into) {
+  return [&into](std::string_view text) -> Result<void> {
+    std::vector<std::string> names;
+    if (auto const taken = take_list(names)(text); !taken) return taken;
+    auto ranges = http::AddressRange::parse_all(names);
+    if (!ranges) return pass(ranges);
+    into = std::move(*ranges);
+    return {};
+  };
+}
+
 Take take_names(std::vector<std::string>& into) {
   return [&into](std::string_view text) -> Result<void> {
     if (auto const taken = take_list(into)(text); !taken) return taken;
@@ -219,7 +230,13 @@ std::vector<Row> rows_of(Settings& into) {
   row("listen", "address", "127.0.0.1:8080", take_endpoint(node.listen),
       "address and port of everything; port 0 picks a free one", "listen");
   row("listen", "connections", "8192", take_count(node.http.connections, 1, 1'000'000),
-      "connections that clients may hold open");
+      "connections that clients may hold open; past it the one that rests longest is closed");
+  row("listen", "connections_per_address", "2048",
+      take_count(node.http.connections_per_address, 1, 1'000'000),
+      "of them, connections from one address");
+  row("listen", "trusted_proxies", "", take_proxies(node.http.trusted_proxies),
+      "ranges of proxies before this node: they have no such limit, and their X-Forwarded-For is "
+      "believed");
 
   row("server", "loops", "0", take_count(into.loops, 0, 64),
       "threads that do the work; 0: one for each core");

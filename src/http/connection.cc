@@ -8,6 +8,7 @@ namespace millrace::http {
 namespace {
 
 constexpr auto tick = std::chrono::milliseconds(250);
+constexpr int closed_at_once = 16;  // when there are no descriptors
 
 }  // namespace
 
@@ -26,8 +27,8 @@ class Shard::Listed {
   std::list<Live>::iterator at_;
 };
 
-Shard::Shard(std::shared_ptr<ServerCore> core, io::Executor loop)
-    : core_(std::move(core)), common_{.core = *core_}, tasks_(loop), sweeps_(std::move(loop)) {}
+Shard::Shard(std::shared_ptr<ServerCore> core, io::Executor loop, std::size_t loops)
+    : core_(std::move(core)), common_(*core_, loops), tasks_(loop), sweeps_(std::move(loop)) {}
 
 void Shard::start(std::unique_ptr<io::ByteStream> stream) {
   tasks_.start(shared_from_this(), run(std::move(stream)));
@@ -40,6 +41,10 @@ void Shard::start(std::unique_ptr<io::ByteStream> stream) {
 void Shard::cancel() {
   tasks_.cancel();
   sweeps_.cancel();
+}
+
+void Shard::make_room() {
+  for (int i = 0; i < closed_at_once; ++i) static_cast<void>(common_.places.make_room());
 }
 
 void Shard::begin_drain(SteadyTime deadline) {
@@ -73,12 +78,14 @@ void Shard::end_late(Live& live) {
   live.connection.stream->close();
 }
 
-// Accepted -> secured -> a protocol's.
+// Accepted -> has a place -> secured -> a protocol's.
 io::Task<void> Shard::run(std::unique_ptr<io::ByteStream> stream) {
   Connection connection(common_, std::move(stream));
   Listed listed(live_, connection);
+  bool const has_place = connection.find_room();
+  connection.enter(Stage::handshake, core_->limits.head_time);
   if (!co_await secure(connection)) co_return;
-  if (core_->connections.load(std::memory_order_relaxed) > core_->limits.connections) {
+  if (!has_place) {
     auto answer = render_refusal({503, "there are too many connections"}, common_);
     if (co_await connection.send(std::move(answer))) co_await connection.linger();
     co_return;

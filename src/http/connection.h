@@ -11,12 +11,13 @@ namespace millrace::http {
 
 class Shard : public std::enable_shared_from_this<Shard> {
  public:
-  Shard(std::shared_ptr<ServerCore> core, io::Executor loop);
+  Shard(std::shared_ptr<ServerCore> core, io::Executor loop, std::size_t loops);
 
   // On the loop.
   void start(std::unique_ptr<io::ByteStream> stream);
   void begin_drain(SteadyTime deadline);
   io::Task<void> drain(SteadyTime deadline);  // begins, and waits for the end
+  void make_room();  // descriptors are short: closes some of those that rest longest
   void cancel();
   io::Executor const& loop() const { return tasks_.executor(); }
 

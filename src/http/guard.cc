@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <memory>
 
 namespace millrace::http {
@@ -147,38 +146,14 @@ std::vector<ip::address> local_addresses() {
 }
 
 Result<Guard> Guard::make(std::vector<std::string> const& allowed) {
+  auto ranges = AddressRange::parse_all(allowed);
+  if (!ranges) return pass(ranges);
   Guard guard;
-  for (auto const& text : allowed) {
-    auto const wrong = [&] {
-      return fail(Fault::invalid,
-                  fmt::format("'{}' is not a range of addresses like 10.0.0.0/8 or ::1/128", text));
-    };
-    auto const slash = text.find('/');
-    if (slash == text.npos) return wrong();
-    boost::system::error_code error;
-    auto const address = ip::make_address(text.substr(0, slash), error);
-    if (error || (address.is_v6() && address.to_v6().scope_id() != 0)) return wrong();
-    unsigned bits = 0;
-    auto const* const end = text.data() + text.size();
-    auto const [stop, bad] = std::from_chars(text.data() + slash + 1, end, bits);
-    if (bad != std::errc() || stop != end || bits > (address.is_v4() ? 32U : 128U)) return wrong();
-    if (address.is_v4()) bits += 96;
-    auto bytes = wide(address);
-    for (unsigned bit = bits; bit < 128; ++bit)
-      if ((bytes[bit / 8] >> (7 - bit % 8) & 1) != 0)
-        return fail(Fault::invalid, fmt::format("'{}' has bits set behind its first {}", text,
-                                                text.substr(slash + 1)));
-    guard.ranges_.push_back({bytes, bits});
-  }
+  guard.ranges_ = std::move(*ranges);
   return guard;
 }
 
-bool Guard::allows_plain(ip::address const& address) const {
-  auto const bytes = wide(address);
-  for (auto const& range : ranges_)
-    if (same_bits(bytes.data(), range.bytes.data(), range.bits)) return true;
-  return false;
-}
+bool Guard::allows_plain(ip::address const& address) const { return any_holds(ranges_, address); }
 
 void Guard::refuse_own(std::vector<io::Endpoint> listening,
                        std::function<std::vector<ip::address>()> local) {

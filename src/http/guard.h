@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "http/address_range.h"
 #include "http/url.h"
 #include "io/net.h"
 
@@ -36,13 +37,9 @@ class Guard {
   bool allows_anything() const { return !ranges_.empty(); }
 
  private:
-  struct Range {
-    boost::asio::ip::address_v6::bytes_type bytes;  // IPv4 as ::ffff:0:0/96
-    unsigned bits;
-  };
   bool is_own(io::Endpoint const& to) const;
 
-  std::vector<Range> ranges_;
+  std::vector<AddressRange> ranges_;
   std::vector<io::Endpoint> own_;
   std::function<std::vector<boost::asio::ip::address>()> local_;
 };

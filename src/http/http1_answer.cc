@@ -52,6 +52,7 @@ std::string render_refusal(Refusal const& refusal, ServerLoop& loop) {
   ServerResponse response;
   response.status = refusal.status;
   response.headers.push_back({"Content-Type", "text/plain"});
+  if (refusal.status == 503) response.headers.push_back({"Retry-After", "1"});
   response.body = fmt::format("{}\n", refusal.why);
   return render_start(response, {.close = true}, loop) + response.body;
 }

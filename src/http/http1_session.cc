@@ -11,8 +11,8 @@
 namespace millrace::http {
 namespace {
 
-constexpr auto tick = std::chrono::milliseconds(20);
-constexpr std::size_t body_step = 256 * 1024;  // how a body's share of the memory grows
+constexpr auto tick = std::chrono::milliseconds(20);  // between two looks whether there is room
+constexpr std::size_t body_step = 256 * 1024;         // how a body's share of the memory grows
 
 // A request that is being read.
 struct Incoming {
@@ -22,19 +22,19 @@ struct Incoming {
 };
 
 constexpr Refusal gone{0, ""};
-constexpr Refusal no_memory{503, "there is no memory for the body now"};
 
 class Http1Session final : public Session {
  public:
   explicit Http1Session(Connection& connection) : c_(connection) {}
-  ~Http1Session() override { release(); }
 
   io::Task<void> run() override {
     while (co_await exchange()) {
     }
   }
   void late() override {
+    if (c_.stage() == Stage::writing) c_.core.refusals.connection("slow_reader");
     if (c_.stage() != Stage::head && c_.stage() != Stage::body) return;
+    c_.core.refusals.request(c_.stage() == Stage::head ? "slow_head" : "slow_body");
     auto const bytes = render_refusal({408, "the request did not come in time"}, c_.loop);
     static_cast<void>(c_.stream->try_write(as_bytes(bytes)));
   }
@@ -52,15 +52,15 @@ class Http1Session final : public Session {
   io::Task<Stopped> read_body(Incoming& in);
   io::Task<Stopped> read_counted(std::size_t length, std::string& body);
   io::Task<Stopped> read_chunks(std::string& body);
-  io::Task<bool> hold(std::size_t bytes);  // false: there was no room in time
-  void release();
+  io::Task<Stopped> hold(std::size_t bytes);  // in all; waits for room
+  Refusal no_room(BodyMemory::Grant grant);
   io::Task<bool> answer(ServerResponse response, AnswerForm form);
   io::Task<bool> send_body(ServerResponse response, AnswerForm form);
   io::Task<bool> send_more(BodySource& source, bool chunked);
   io::Task<void> refuse(Refusal refusal);
 
   Connection& c_;
-  std::size_t held_ = 0;  // of ServerCore::body_bytes
+  std::optional<BodyMemory::Hold> held_;  // of a body that did not come with its head
 };
 
 io::Task<bool> Http1Session::exchange() {
@@ -68,6 +68,7 @@ io::Task<bool> Http1Session::exchange() {
   auto stopped = co_await read_head(in);
   if (!stopped) stopped = co_await read_body(in);
   if (stopped) {
+    held_.reset();
     co_await refuse(*stopped);
     co_return false;
   }
@@ -76,7 +77,7 @@ io::Task<bool> Http1Session::exchange() {
                   .close = !in.framing.keep_alive};
   c_.enter_handling();
   auto response = co_await ask_handler(c_.core, std::move(in.request));
-  release();
+  held_.reset();
   form.close = form.close || response.close || c_.loop.draining;
   co_return co_await answer(std::move(response), form);
 }
@@ -138,8 +139,10 @@ io::Task<Http1Session::Stopped> Http1Session::read_body(Incoming& in) {
     c_.input.take(came.size());
     if (body.size() == in.framing.length) co_return std::nullopt;
   }
+  held_.emplace(c_.core.bodies, c_.core.admission(in.request));
   c_.enter(Stage::body, c_.core.limits.body_pace);
   if (in.wants_continue && c_.input.empty() && body.empty()) {
+    if (auto stopped = co_await hold(0)) co_return stopped;
     if (!co_await c_.send("HTTP/1.1 100 Continue\r\n\r\n")) co_return gone;
     c_.enter(Stage::body, c_.core.limits.body_pace);
   }
@@ -152,8 +155,9 @@ io::Task<Http1Session::Stopped> Http1Session::read_counted(std::size_t length, s
   std::size_t have = body.size();
   body.resize_and_overwrite(length, [](char*, std::size_t n) { return n; });
   while (have < length) {
-    if (held_ <= have && !co_await hold(std::min(length, have + body_step))) co_return no_memory;
-    auto const room = std::min(length, held_) - have;
+    if (held_->bytes() <= have)
+      if (auto stopped = co_await hold(std::min(length, have + body_step))) co_return stopped;
+    auto const room = std::min(length, held_->bytes()) - have;
     auto const moved =
         c_.stream->try_read(std::as_writable_bytes(std::span(body).subspan(have, room)));
     if (moved.state == io::Moved::State::done) {
@@ -179,32 +183,41 @@ io::Task<Http1Session::Stopped> Http1Session::read_chunks(std::string& body) {
     if (chunks.decoded() > limit) co_return Refusal{413, "the body is too large"};
     if (chunks.state() == ChunkReader::State::done) co_return std::nullopt;
     c_.earn(c_.core.limits.body_pace, body.size() - before);
-    if (held_ < body.size() + ReadBuffer::size && !co_await hold(body.size() + body_step))
-      co_return no_memory;
+    if (held_->bytes() < body.size() + ReadBuffer::size) {
+      auto const room =
+          std::min(limit + ReadBuffer::size,
+                   body.size() + std::max(body_step, body.size()));  // as a string grows
+      if (auto stopped = co_await hold(room)) co_return stopped;
+      body.reserve(room);
+    }
     if (!co_await c_.read_more()) co_return gone;
   }
 }
 
 // Waiting here leaves the bytes in the kernel, and so slows the peer down.
-io::Task<bool> Http1Session::hold(std::size_t bytes) {
-  auto& core = c_.core;
-  auto& used = core.body_bytes;
-  auto const more = bytes - held_;
-  auto const until = core.clock.now() + std::chrono::seconds(60);
-  while (used.fetch_add(more, std::memory_order_relaxed) + more > core.limits.bodies_in_memory) {
-    used.fetch_sub(more, std::memory_order_relaxed);
-    if (core.clock.now() >= until) co_return false;
+io::Task<Http1Session::Stopped> Http1Session::hold(std::size_t bytes) {
+  auto const& clock = c_.core.clock;
+  auto const until =
+      clock.now() + std::chrono::duration_cast<SteadyTime::duration>(held_->share().patience);
+  for (bool waited = false;; waited = true) {
+    auto const grant = held_->grow(bytes);
+    if (grant == BodyMemory::Grant::given) {
+      if (waited) c_.enter(Stage::body, c_.core.limits.body_pace);
+      co_return std::nullopt;
+    }
+    if (grant == BodyMemory::Grant::crowded || clock.now() >= until) co_return no_room(grant);
     c_.enter_handling();
-    co_await core.clock.sleep_for(tick);
-    c_.enter(Stage::body, core.limits.body_pace);
+    co_await c_.core.clock.sleep_for(tick);
   }
-  held_ = bytes;
-  co_return true;
 }
 
-void Http1Session::release() {
-  if (held_ > 0) c_.core.body_bytes.fetch_sub(held_, std::memory_order_relaxed);
-  held_ = 0;
+// What was held goes back before the answer is written, which may take its time.
+Refusal Http1Session::no_room(BodyMemory::Grant grant) {
+  bool const whole = grant == BodyMemory::Grant::memory_full;
+  c_.core.refusals.request(whole ? "memory" : std::string(held_->share().kind) + "_share");
+  held_.reset();
+  return {503, whole ? "there is no memory for the body now"
+                     : "there is no memory for the body now: others who show the same have it"};
 }
 
 io::Task<bool> Http1Session::answer(ServerResponse response, AnswerForm form) {

@@ -15,7 +15,7 @@ class HttpServer final : public Server {
       : listening_(std::make_shared<Listening>(std::move(acceptor), std::move(core), accept_loop)),
         local_(listening_->acceptor->local()) {
     for (auto const& loop : loops)
-      listening_->shards.push_back(std::make_shared<Shard>(listening_->core, loop));
+      listening_->shards.push_back(std::make_shared<Shard>(listening_->core, loop, loops.size()));
     listening_->tasks.start(listening_, accept_all(*listening_));
   }
   ~HttpServer() override {
@@ -32,6 +32,7 @@ class HttpServer final : public Server {
   std::size_t connections() const override {
     return listening_->core->connections.load(std::memory_order_relaxed);
   }
+  RefusalCounts refused() const override { return listening_->core->refusals.counts(); }
 
   io::Task<void> drain(SteadyTime deadline) override {
     auto const listening = listening_;
@@ -67,6 +68,8 @@ class HttpServer final : public Server {
       auto stream = co_await listening.acceptor->accept(shard->loop());
       if (!stream && stream.error().fault == Fault::io) co_return;  // closed
       if (!stream) {  // no descriptors, most likely: connections wait in the backlog meanwhile
+        for (auto const& each : listening.shards)
+          io::asio::dispatch(each->loop(), [each] { each->make_room(); });
         co_await listening.core->clock.sleep_for(std::chrono::milliseconds(100));
         continue;
       }
@@ -84,9 +87,11 @@ class HttpServer final : public Server {
 
 std::unique_ptr<Server> serve(std::unique_ptr<io::Acceptor> acceptor, io::Executor accept_loop,
                               std::vector<io::Executor> loops, Handler handler, io::Clock& clock,
-                              ServerLimits limits, std::shared_ptr<TlsServer const> tls) {
+                              ServerLimits limits, std::shared_ptr<TlsServer const> tls,
+                              Admission admission) {
   check(!loops.empty(), "a server has a loop for its connections");
-  auto core = std::make_shared<ServerCore>(std::move(handler), clock, limits, std::move(tls));
+  auto core = std::make_shared<ServerCore>(std::move(handler), std::move(admission), clock,
+                                           std::move(limits), std::move(tls));
   return std::make_unique<HttpServer>(std::move(acceptor), std::move(accept_loop), loops,
                                       std::move(core));
 }

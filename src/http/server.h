@@ -2,6 +2,9 @@
 //   Threads  The acceptor's loop accepts; connections are spread over `loops`; the handler runs on the connection's loop.
 //   Handler  Returns an answer; what it throws becomes a 500. One request at a time for each connection, answers in order.
 //   Limits   Each is in ServerLimits; what exceeds one is answered (413, 431, 408, 503) and the connection closed.
+//   Bodies   Before a byte of a body is read that has not come with its head, an Admission says by the head alone which share of the memory it
+//            belongs to. A full share makes its own bodies wait, unread, and refuses them in the end (503); others do not notice.
+//   Places   When connections are short, the one that rests longest between requests is closed for the new one.
 //   Answers  What is small goes into ServerResponse::body. What may be large comes from a BodySource, piece by piece, at the pace of
 //            the reader: HTTP/1.1 sends it in chunks, HTTP/1.0 until the connection ends, and of an answer to HEAD nothing is asked for.
 #pragma once
@@ -14,7 +17,9 @@
 #include <vector>
 
 #include "base/error.h"
+#include "http/address_range.h"
 #include "http/pace.h"
+#include "http/refusals.h"
 #include "io/clock.h"
 #include "io/net.h"
 #include "io/task.h"
@@ -68,14 +73,29 @@ struct ServerResponse {
 
 using Handler = std::function<io::Task<ServerResponse>(ServerRequest)>;
 
+// A part of the memory for bodies, of all together who show the same in the heads of their requests.
+struct BodyShare {
+  std::string name;       // the same name, the same share; never logged
+  std::string_view kind;  // of few, a literal: "stranger", "key"; for counters and the log
+  std::size_t bytes = 0;  // at most, of all its bodies together
+  std::size_t bodies = 0;
+  Duration patience{};  // how long a body waits for room, unread, before it is refused
+};
+// Whose a body is. The request has no body yet, and nothing of it is proven. On the connection's loop; it neither waits nor throws.
+using Admission = std::function<BodyShare(ServerRequest const&)>;
+
 struct ServerLimits {
   std::size_t body_bytes = 14 * 1024 * 1024;
   std::size_t header_bytes = 64 * 1024;
   std::size_t headers = 200;
   std::size_t target_bytes = 16 * 1024;
   std::size_t connections = 8192;
+  std::size_t connections_per_address =
+      2048;  // of an IPv4 address or an IPv6 /64; trusted proxies have no limit
+  std::vector<AddressRange> trusted_proxies = {};
   std::size_t bodies_in_memory =
-      512 * 1024 * 1024;  // of all requests under way together; more wait unread
+      512 * 1024 *
+      1024;  // of all requests under way together, but for what came with a head (16 KiB)
   Duration head_time = std::chrono::seconds(15);  // from the first byte to the end of the head
   Duration idle_time = std::chrono::seconds(75);
   Pace body_pace{.first = std::chrono::seconds(5),
@@ -101,13 +121,17 @@ class Server {
   virtual void stop_accepting() = 0;
   // Lets each connection finish the request that it is in, closes the idle ones, and ends; what is left at `deadline` is cut.
   virtual io::Task<void> drain(SteadyTime deadline) = 0;
-  virtual std::size_t connections() const = 0;  // any thread
+  // Any thread, both.
+  virtual std::size_t connections() const = 0;
+  virtual RefusalCounts refused() const = 0;
 };
 
-// `loops`: where connections live, at least one; they must outlive the Server. `tls`: none serves plain http.
+// `loops`: where connections live, at least one; they must outlive the Server. `tls`: none serves plain http. `admission`: none gives all
+// bodies one share, the whole.
 std::unique_ptr<Server> serve(std::unique_ptr<io::Acceptor> acceptor, io::Executor accept_loop,
                               std::vector<io::Executor> loops, Handler handler, io::Clock& clock,
                               ServerLimits limits = {},
-                              std::shared_ptr<TlsServer const> tls = nullptr);
+                              std::shared_ptr<TlsServer const> tls = nullptr,
+                              Admission admission = nullptr);
 
 }  // namespace millrace::http

@@ -300,13 +300,24 @@ TEST_F(ServerTest, gives_up_on_a_peer_that_does_not_read) {
   EXPECT_LT(sim.finish(wire.read_all()).size(), 8'000'000U);
 }
 
-TEST_F(ServerTest, refuses_connections_beyond_the_limit) {
-  begin({.connections = 1});
+TEST_F(ServerTest, refuses_connections_beyond_the_limit_when_none_rests) {
+  io::Signal never(sim.executor());
+  bool waiting = false;
+  begin({.connections = 1}, [&](ServerRequest) {
+    return [](io::Signal& signal, bool& waits) -> io::Task<ServerResponse> {
+      waits = true;
+      co_await signal.wait();
+      co_return ServerResponse{};
+    }(never, waiting);
+  });
   auto first = connect();
   sim.finish(first.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
-  EXPECT_THAT(sim.finish(first.read_message()), StartsWith("HTTP/1.1 200 "));
+  sim.run_until([&] { return waiting; });
+
   auto second = connect();
+
   EXPECT_THAT(sim.finish(second.read_all()), StartsWith("HTTP/1.1 503 "));
+  EXPECT_EQ(server->refused().connections.at("no_place"), 1U);
 }
 
 TEST_F(ServerTest, lets_bodies_wait_unread_while_the_memory_is_taken) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/encoding.h"
+#include "http/address_range.h"
 #include "http/tls.h"
 
 namespace millrace::http {
@@ -28,22 +29,72 @@ std::string trouble(std::exception_ptr const& thrown) {
   }
 }
 
+std::optional<boost::asio::ip::address> share_of_places(io::Endpoint const& peer,
+                                                        ServerLimits const& limits) {
+  if (any_holds(limits.trusted_proxies, peer.address())) return std::nullopt;
+  return client_key(peer.address());
+}
+
+Admission or_all(Admission admission, ServerLimits const& limits) {
+  if (admission) return admission;
+  return [bytes = limits.bodies_in_memory, bodies = limits.connections](ServerRequest const&) {
+    return BodyShare{.name = "all",
+                     .kind = "all",
+                     .bytes = bytes,
+                     .bodies = bodies,
+                     .patience = std::chrono::seconds(60)};
+  };
+}
+
 }  // namespace
 
+ServerCore::ServerCore(Handler handles, Admission admits, io::Clock& with, ServerLimits of,
+                       std::shared_ptr<TlsServer const> secured)
+    : handler(std::move(handles)),
+      admission(or_all(std::move(admits), of)),
+      clock(with),
+      limits(std::move(of)),
+      tls(std::move(secured)),
+      bodies(limits.bodies_in_memory) {}
+
 Connection::Connection(ServerLoop& of, std::unique_ptr<io::ByteStream> from)
-    : loop(of), core(of.core), stream(std::move(from)), input(of.core.tls != nullptr) {
+    : loop(of),
+      core(of.core),
+      stream(std::move(from)),
+      input(of.core.tls != nullptr),
+      address_(share_of_places(stream->peer(), core.limits)),
+      place_(loop.places, *this, address_) {
   core.connections.fetch_add(1, std::memory_order_relaxed);
-  enter(Stage::handshake, core.limits.head_time);
+}
+
+bool Connection::find_room() {
+  bool found = true;
+  if (place_.is_beyond_share())
+    found = loop.places.make_room(*address_);
+  else if (core.connections.load(std::memory_order_relaxed) > core.limits.connections)
+    found = loop.places.make_room();
+  if (!found) core.refusals.connection("no_place");
+  return found;
+}
+
+void Connection::make_room() {
+  core.refusals.connection("made_room");
+  stream->close();
 }
 
 Connection::~Connection() { core.connections.fetch_sub(1, std::memory_order_relaxed); }
 
 void Connection::enter(Stage next, Duration limit) {
   stage_ = next;
+  if (next == Stage::idle || next == Stage::handshake)
+    place_.rest();
+  else if (next != Stage::head)  // a byte of a head now and then does not make it busy
+    place_.work();
   deadline_ = core.clock.now() + std::chrono::duration_cast<SteadyTime::duration>(limit);
 }
 
 void Connection::enter_handling() {
+  place_.work();
   stage_ = Stage::handling;
   deadline_ = SteadyTime::max();
 }

@@ -11,10 +11,13 @@
 #include <string>
 #include <string_view>
 
+#include "http/body_memory.h"
 #include "http/date.h"
 #include "http/head.h"
 #include "http/input.h"
 #include "http/pace.h"
+#include "http/places.h"
+#include "http/refusals.h"
 #include "http/server.h"
 #include "io/clock.h"
 #include "io/net.h"
@@ -23,19 +26,26 @@ namespace millrace::http {
 
 // What all loops of a Server share. Any thread.
 struct ServerCore {
+  ServerCore(Handler handles, Admission admits, io::Clock& with, ServerLimits of,
+             std::shared_ptr<TlsServer const> secured);
   Handler handler;
+  Admission admission;  // never empty
   io::Clock& clock;
   ServerLimits limits;
   std::shared_ptr<TlsServer const> tls;
+  BodyMemory bodies;
+  Refusals refusals;
   std::atomic<std::size_t> connections{0};
-  std::atomic<std::size_t> body_bytes{0};
 };
 
 // What the connections of one loop share.
 struct ServerLoop {
+  ServerLoop(ServerCore& of, std::size_t loops)
+      : core(of), places((of.limits.connections_per_address + loops - 1) / loops) {}
   ServerCore& core;
-  ReadBuffer lent = {};
-  HttpDate date = {};
+  Places places;
+  ReadBuffer lent;
+  HttpDate date;
   bool draining = false;
 };
 
@@ -50,13 +60,18 @@ enum class Stage : std::uint8_t {
 };
 
 // One connection, whatever is spoken on it. The loop's sweep ends it when its deadline has passed.
-class Connection {
+class Connection final : public Places::Resting {
  public:
   Connection(ServerLoop& loop, std::unique_ptr<io::ByteStream> from);
-  ~Connection();
+  ~Connection() override;
   Connection(Connection const&) = delete;
   Connection& operator=(Connection const&) = delete;
 
+  // Takes the place of one that rests if there are too many, of all or of its address. False: there is none that could go.
+  bool find_room();
+  void make_room() override;  // for another
+
+  // In the stages handshake, idle and head it may be closed for another.
   void enter(Stage next, Duration limit);
   void enter(Stage next, Pace const& pace) { enter(next, pace.first); }
   void enter_handling();
@@ -81,8 +96,10 @@ class Connection {
  private:
   io::Task<bool> send_rest(std::string bytes);
 
+  std::optional<boost::asio::ip::address> const address_;  // whose share of the places it has
   Stage stage_ = Stage::handshake;
   SteadyTime deadline_;
+  Places::Place place_;
 };
 
 // A protocol on a connection.

@@ -78,6 +78,20 @@ MetricFamily rejected(ingest::RejectCounts const& counts) {
   return made;
 }
 
+void add_refusals(std::vector<MetricFamily>& all, http::RefusalCounts const& counts) {
+  auto requests = counter("millrace_requests_refused_total",
+                          "Requests whose body or head was not taken (408, 503), by reason");
+  for (auto const& [reason, count] : counts.requests)
+    add_counter(requests, {{"reason", reason}}, count);
+  auto connections = counter(
+      "millrace_connections_closed_total",
+      "Connections of clients that were closed or refused for the sake of others, by reason");
+  for (auto const& [reason, count] : counts.connections)
+    add_counter(connections, {{"reason", reason}}, count);
+  all.push_back(std::move(requests));
+  all.push_back(std::move(connections));
+}
+
 MetricFamily deliveries(delivery::DispatcherMeters const& meters) {
   auto made = counter("millrace_deliveries_total",
                       "Tries to deliver an event, by data stream, outcome and class of failure");
@@ -176,6 +190,7 @@ std::string Metrics::text() const {
       gauge("millrace_open_connections", "Connections that clients hold open to this node");
   add_gauge(connections, {}, static_cast<double>(parts_.open_connections()));
   all.push_back(std::move(connections));
+  if (parts_.refused) add_refusals(all, parts_.refused());
 
   auto node = gauge("millrace_node_info", "1 for this node; its labels say what it is");
   add_gauge(node, {{"version", parts_.version}, {"region", parts_.region}}, 1);

@@ -13,6 +13,7 @@
 
 #include "base/meters.h"
 #include "delivery/dispatcher.h"
+#include "http/refusals.h"
 #include "ingest/ingest.h"
 #include "io/clock.h"
 #include "io/shared.h"
@@ -30,7 +31,8 @@ struct MetricsParts {  // all outlive the Metrics
   Histogram const& commit_time;
   delivery::Dispatcher const& dispatcher;
   ingest::Ingest const& ingest;
-  std::function<std::size_t()> open_connections;  // any thread
+  std::function<std::size_t()> open_connections;      // any thread
+  std::function<http::RefusalCounts()> refused = {};  // likewise; none: nothing was
   io::Clock const& clock;
   std::string region, version;  // of the node; region may be empty
 };

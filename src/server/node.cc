@@ -1,5 +1,7 @@
 #include "server/node.h"
 
+#include "http/refusals.h"
+#include "server/admission.h"
 #include "server/first_token.h"
 #include "server/master_key.h"
 #include "server/retention.h"
@@ -160,6 +162,11 @@ void Node::open_doors() {
                          auto const* const server = serving_.load();
                          return server != nullptr ? server->connections() : 0;
                        },
+                   .refused =
+                       [this] {
+                         auto const* const server = serving_.load();
+                         return server != nullptr ? server->refused() : http::RefusalCounts();
+                       },
                    .clock = parts_.clock,
                    .region = settings_.region,
                    .version = settings_.version});
@@ -191,7 +198,9 @@ void Node::open_doors() {
   server_ = http::serve(
       std::move(acceptor_), parts_.loops.front(), parts_.loops,
       [this](http::ServerRequest request) { return route(std::move(request)); }, parts_.clock,
-      settings_.http);
+      settings_.http, nullptr,
+      admit_by_credentials(*registry_, parts_.clock, settings_.http.bodies_in_memory,
+                           settings_.ingest.any_signature));
   serving_ = server_.get();
   phase_ = Phase::ready;
 }
@@ -202,6 +211,8 @@ void Node::start_chores() {
   chores_.start(health_->watch_loops());
   chores_.start(health_->watch_store());
   chores_.start(sample_streams());
+  chores_.start(
+      http::tell_refusals([this] { return server_->refused(); }, parts_.clock, parts_.log));
 }
 
 // Which room answers what. The rest, the page and unknown paths included, is the control plane's.
