@@ -335,7 +335,7 @@ void Lane::record(Item const& item, Outcome& outcome, model::AttemptOutcome as) 
   attempt.http = outcome.http;
   attempt.tls_version = std::move(outcome.tls_version);
   attempt.certificate = std::move(outcome.certificate);
-  if (as != model::AttemptOutcome::delivered) attempt.reason = std::move(outcome.reason);
+  attempt.reason = std::move(outcome.reason);
   attempt.response_headers = std::move(outcome.response_headers);
   attempt.response_body = std::move(outcome.response_body);
   tools_.store.add_attempt(std::move(attempt));

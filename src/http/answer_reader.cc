@@ -1,16 +1,22 @@
 #include "http/answer_reader.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace millrace::http {
 namespace {
 
-constexpr std::size_t max_head_bytes = 64 * 1024;
+constexpr std::size_t max_head_bytes = 256 * 1024;
 constexpr std::size_t max_kept_header_bytes = 16 * 1024;
 constexpr std::size_t max_read_bytes = 64 * 1024;
 constexpr int max_interims = 16;
 
 }  // namespace
+
+void note(Answer& answer, std::string_view odd) {
+  if (!answer.reason.empty()) answer.reason += "; ";
+  answer.reason += odd;
+}
 
 AnswerReader::State AnswerReader::bad(char const* why) {
   why_ = why;
@@ -39,11 +45,12 @@ AnswerReader::State AnswerReader::take_heads(std::string_view bytes) {
     bytes = partial_;
   }
   for (;;) {
-    auto const found = end_.scan(bytes);
-    if (found == HeadEnd::State::bad) return bad("a line does not end in CRLF");
-    auto const size = found == HeadEnd::State::found ? end_.size() : bytes.size();
-    if (head_bytes_ + size > max_head_bytes) return bad("the headers are larger than 64 KiB");
-    if (found == HeadEnd::State::more) {
+    if (!may_begin_answer(bytes)) return bad("the answer is not HTTP/1.1");
+    bool const found = end_.scan(bytes);
+    auto const size = found ? end_.size() : bytes.size();
+    if (head_bytes_ + size > max_head_bytes)
+      return bad("the headers are larger than 64 KiB, and do not end within 256 KiB");
+    if (!found) {
       if (partial_.empty())
         partial_ = bytes;
       else if (bytes.size() < partial_.size())
@@ -55,7 +62,7 @@ AnswerReader::State AnswerReader::take_heads(std::string_view bytes) {
     bytes.remove_prefix(size);
     if (final) return take_body(bytes);
     head_bytes_ += size;
-    end_ = HeadEnd();
+    end_ = AnswerEnd();
     if (bytes.empty()) {
       partial_.clear();
       return state_;
@@ -64,11 +71,14 @@ AnswerReader::State AnswerReader::take_heads(std::string_view bytes) {
 }
 
 bool AnswerReader::take_head(std::string_view head) {
-  Framing framing;
-  if (auto const wrong = read_answer_head(head, fields_, framing)) {
-    bad(wrong->why);
+  auto const read = read_any_answer_head(head, fields_);
+  auto const& framing = read.framing;
+  if (read.bad != nullptr) {
+    bad(read.bad);
     return false;
   }
+  if (read.odd != nullptr && !std::exchange(odd_, true))
+    note(answer_, std::string("odd headers: ") + read.odd);
   if (framing.status == 101) {
     bad("the answer is 101 Switching Protocols");
     return false;
@@ -82,7 +92,7 @@ bool AnswerReader::take_head(std::string_view head) {
   bool const bodiless = to_head_ || framing.status == 204 || framing.status == 304;
   // A body where none may be would be taken for the next answer.
   bool const odd = !to_head_ && framing.status == 204 && (framing.chunked || framing.length > 0);
-  reusable_ = framing.keep_alive && !odd;
+  reusable_ = framing.keep_alive && !odd && !odd_;
   if (bodiless)
     body_ = Body::none;
   else if (framing.chunked)
@@ -149,7 +159,7 @@ AnswerReader::State AnswerReader::take_body(std::string_view bytes) {
 
 AnswerReader::State AnswerReader::end_body(bool clean, char const* odd) {
   reusable_ = reusable_ && clean;
-  if (odd != nullptr) answer_.reason = odd;
+  if (odd != nullptr) note(answer_, odd);
   return state_ = State::done;
 }
 

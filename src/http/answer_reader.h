@@ -1,5 +1,6 @@
 // An answer, read as its bytes come. Pure: no waiting, no clock.
-//   Bounds  16 interim answers, 64 KiB of heads together, 64 KiB of body (more only where the caller keeps more).
+//   Bounds  16 interim answers, 256 KiB of heads together, 64 KiB of body (more only where the caller keeps more).
+//   Odd     What is wrong with an answer that counts all the same stands in Answer::reason; its connection is not used again.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -7,11 +8,14 @@
 #include <string_view>
 #include <vector>
 
+#include "http/answer_head.h"
 #include "http/chunks.h"
 #include "http/client.h"
-#include "http/head.h"
 
 namespace millrace::http {
+
+// Adds to what is odd about an answer.
+void note(Answer& answer, std::string_view odd);
 
 class AnswerReader {
  public:
@@ -47,10 +51,10 @@ class AnswerReader {
   std::size_t kept_;
   State state_ = State::head;
   Body body_ = Body::none;
-  bool has_bytes_ = false, reusable_ = false;
+  bool has_bytes_ = false, reusable_ = false, odd_ = false;
   int interims_ = 0;
   std::size_t head_bytes_ = 0;
-  HeadEnd end_;
+  AnswerEnd end_;
   std::string partial_;  // of a head that did not come at once
   std::uint64_t left_ = 0, read_ = 0;
   ChunkReader chunks_;

@@ -2,7 +2,7 @@
 //   Success   is not decided here: the caller sees the status of the final answer, and whether its header block was complete in time.
 //   Deadline  One for names, connect, TLS and answer together (Ask::deadline). Names, and each address with its TLS, have shorter ones
 //             within it (ClientLimits): when the last address has used up its own, the ask ends.
-//   Bounds    16 interim answers, 64 KiB of headers, 64 KiB of kept body; nothing is decoded, no redirect followed, no cookie kept.
+//   Bounds    16 interim answers, 256 KiB of headers, 64 KiB of kept body; nothing is decoded, no redirect followed, no cookie kept.
 //   Threads   A Client belongs to one loop.
 #pragma once
 #include <array>

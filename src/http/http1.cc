@@ -65,7 +65,7 @@ void Http1::settle(Answer& answer, AnswerReader const& reader, Watch const& watc
   if (reader.head_complete()) {
     if (reader.is_done()) return;
     answer.body_cut = true;
-    answer.reason = watch.late ? "slow body" : "bad framing: the connection broke within the body";
+    note(answer, watch.late ? "slow body" : "bad framing: the connection broke within the body");
     return;
   }
   answer.reached = Phase::answer;

@@ -74,7 +74,7 @@ io::Task<Exchanged> Http2::exchange(Ask const& ask, Watch& watch, Answer& answer
     answer.body_time = ended_at - stream.head_at();
     if (!stream.over()) {
       answer.body_cut = true;
-      answer.reason = "slow body";
+      note(answer, "slow body");
     }
     co_return Exchanged::settled;
   }

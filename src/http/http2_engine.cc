@@ -7,11 +7,12 @@
 #include <charconv>
 
 #include "base/encoding.h"
+#include "http/answer_reader.h"
 
 namespace millrace::http {
 namespace {
 
-constexpr std::size_t max_header_bytes = 64 * 1024;
+constexpr std::size_t usual_header_bytes = 64 * 1024, max_header_bytes = 256 * 1024;
 constexpr std::size_t max_kept_header_bytes = 16 * 1024;
 constexpr std::size_t max_read_bytes = 64 * 1024;
 constexpr int max_interims = 16;
@@ -115,7 +116,7 @@ struct Http2Engine::Callbacks {
       if (stream->state() == State::waiting) {
         self.end(*stream, State::bad, why);
       } else {
-        stream->answer_.reason = "bad framing: " + why;
+        note(stream->answer_, "bad framing: " + why);
         stream->answer_.body_cut = true;
         self.end(*stream, State::done, {});
       }
@@ -219,7 +220,7 @@ Http2Engine::Http2Engine(std::size_t streams) : streams_(streams) {
   static constexpr std::array<nghttp2_settings_entry, 3> settings{
       {{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 0},
-       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, max_header_bytes}}};
+       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, usual_header_bytes}}};
   check(nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings.data(), settings.size()) == 0,
         "nghttp2 has memory");
   check(
@@ -340,7 +341,7 @@ bool Http2Engine::take_field(Http2Stream& stream, std::string_view name, std::st
   if (!stream.has_bytes()) stream.first_byte_at_ = now_;
   stream.header_bytes_ += name.size() + value.size() + 4;
   if (stream.header_bytes_ > max_header_bytes) {
-    end(stream, State::bad, "the headers are larger than 64 KiB");
+    end(stream, State::bad, "the headers are larger than 64 KiB, and do not end within 256 KiB");
     return false;
   }
   if (name == ":status") {
@@ -365,6 +366,8 @@ void Http2Engine::head_complete(Http2Stream& stream) {
     return;
   }
   stream.answer_.status = stream.status_;
+  if (stream.header_bytes_ > usual_header_bytes)
+    note(stream.answer_, "odd headers: the headers are larger than 64 KiB");
   stream.head_at_ = now_;
   stream.state_ = State::body;
 }
@@ -377,7 +380,7 @@ void Http2Engine::take_body(Http2Stream& stream, std::string_view bytes) {
   answer.body_cut = stream.body_bytes_ > kept;
   if (stream.body_bytes_ < std::max(max_read_bytes, kept)) return;
   answer.body_cut = true;
-  answer.reason = "large body";
+  note(answer, "large body");
   auto const id = stream.id_;
   end(stream, State::done, {});
   nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
@@ -397,8 +400,9 @@ void Http2Engine::stream_closed(std::int32_t id, std::uint32_t code) {
   if (stream == nullptr || stream->over()) return;
   if (stream->state() == State::body) {
     stream->answer_.body_cut = true;
-    stream->answer_.reason = fmt::format(
-        "bad framing: the server reset the stream within the body ({})", name_of_code(code));
+    note(stream->answer_,
+         fmt::format("bad framing: the server reset the stream within the body ({})",
+                     name_of_code(code)));
     return end(*stream, State::done, {});
   }
   if (code == NGHTTP2_HTTP_1_1_REQUIRED) objection_ = "it asks for HTTP/1.1";
@@ -481,7 +485,7 @@ void Http2Engine::end_all(State as, std::string const& why) {
     if (!has_left(stream) && !stream.has_bytes()) {
       end(stream, State::unprocessed, why);
     } else if (stream.state() == State::body) {
-      stream.answer_.reason = "bad framing: the connection ended within the body";
+      note(stream.answer_, "bad framing: the connection ended within the body");
       stream.answer_.body_cut = true;
       end(stream, State::done, {});
     } else {

@@ -1,6 +1,6 @@
 // HTTP/2 (RFC 9113), asking side, of one connection: bytes in, bytes out. nghttp2 does the framing; the bounds are ours. Pure: no waiting,
 // no clock, no socket.
-//   Bounds  An answer: 16 interim heads, 64 KiB of headers, 64 KiB of body (more only where the caller keeps more). A connection: 1,000
+//   Bounds  An answer: 16 interim heads, 256 KiB of headers, 64 KiB of body (more only where the caller keeps more). A connection: 1,000
 //           frames that no stream gets anything from, 1 MiB and 256 KiB a stream of bytes, between one finished stream and the next.
 //   Push    Is switched off; a peer that pushes has broken the protocol.
 #pragma once

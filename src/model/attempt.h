@@ -75,7 +75,7 @@ struct Attempt {
   HttpVersion http = HttpVersion::none;
   std::string tls_version;  // "TLSv1.3"
   std::shared_ptr<PeerCertificate const> certificate;
-  std::string reason;  // for people; empty when delivered
+  std::string reason;  // for people; of a delivered one what was odd, mostly nothing
   std::string
       response_headers;  // "Name: value\n" lines, at most 16 KiB; secrets and control characters already made harmless
   std::string response_body;  // at most 64 KiB, the same

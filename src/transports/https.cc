@@ -207,12 +207,17 @@ delivery::Outcome outcome_of(http::Answer const& answer, WallTime now) {
   }
   outcome.status = static_cast<std::uint16_t>(std::clamp(answer.status, 0, 999));
   outcome.delivered = answer.status >= 200 && answer.status <= 299;
-  if (outcome.delivered) return outcome;
+  auto const odd = one_line(answer.reason);
+  if (outcome.delivered) {
+    outcome.reason = odd;
+    return outcome;
+  }
   outcome.failure = FailureClass::http;
   outcome.reason = "status " + std::to_string(outcome.status);
   if (auto const location = http::find_header(answer.headers, "Location");
       location && answer.status >= 300 && answer.status <= 399)
     outcome.reason += ": redirects are not followed";
+  if (!odd.empty()) outcome.reason += "; " + odd;
   if (answer.status == 429 || answer.status == 503)
     if (auto const wait = http::find_header(answer.headers, "Retry-After"))
       outcome.retry_after = parse_retry_after(*wait, now);

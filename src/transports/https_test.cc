@@ -144,6 +144,20 @@ TEST_F(HttpsTest, only_2xx_is_success) {
   }
 }
 
+TEST_F(HttpsTest, what_is_odd_about_an_answer_is_noted_and_decides_nothing) {
+  http::Answer answer;
+  answer.status = 204;
+  answer.reason = "odd headers: a header line is folded";
+  auto const delivered = outcome_of(answer, {});
+  answer.status = 500;
+  auto const failed = outcome_of(answer, {});
+
+  EXPECT_TRUE(delivered.delivered);
+  EXPECT_EQ(delivered.reason, "odd headers: a header line is folded");
+  EXPECT_FALSE(failed.delivered);
+  EXPECT_EQ(failed.reason, "status 500; odd headers: a header line is folded");
+}
+
 TEST_F(HttpsTest, each_trouble_has_its_class) {
   std::vector<std::pair<Trouble, FailureClass>> const table{
       {Trouble::timeout, FailureClass::timeout},   {Trouble::dns, FailureClass::dns},
