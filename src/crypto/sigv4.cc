@@ -332,8 +332,10 @@ std::string canonical_request(AwsRequest const& request,
   for (auto const& name : signed_headers) {
     out.append(name).append(":");
     bool first = true;
+    // HTTP/2 has no Host; what stands in its place is signed under its own name, and comes here as Host.
+    std::string_view const wanted = name == ":authority" ? "host" : std::string_view(name);
     for (auto const& [key, value] : request.headers) {
-      if (!same_name(key, name)) continue;
+      if (!same_name(key, wanted)) continue;
       if (!first) out += ',';
       append_collapsed(out, value);
       first = false;

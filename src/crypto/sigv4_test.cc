@@ -307,6 +307,39 @@ TEST(VerifyV4Round, verifies_what_it_signed) {
   }
 }
 
+// As AWS's JavaScript SDK v3 signs for HTTP/2; the signature is made by other means, step by step.
+TEST(VerifyV4Authority, is_what_came_as_host) {
+  std::string const body = R"({"StreamName":"live-events","Limit":1})";
+  AwsRequest request{
+      "POST",
+      "/",
+      "",
+      {{"Host", "127.0.0.1:8080"},
+       {"content-type", "application/x-amz-json-1.1"},
+       {"x-amz-content-sha256", "6824ddf45772cb0ac6b83347ca0bc11512ad0bcbf83e3ecf42055bad88476521"},
+       {"x-amz-date", "20261121T190000Z"},
+       {"x-amz-target", "Kinesis_20131202.DescribeStream"},
+       {"authorization",
+        "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20261121/us-east-1/kinesis/aws4_request, "
+        "SignedHeaders=:authority;content-type;x-amz-content-sha256;x-amz-date;x-amz-target, "
+        "Signature=ac7559a33590babcde12137c671b51968e833ba430368b291761ea4266ac6420"}},
+      body};
+  auto const verify = [&] {
+    return verify_v4(
+        request,
+        [](std::string_view) {
+          return std::optional<std::string>("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+        },
+        at("2026-11-21T19:00:01Z"));
+  };
+
+  auto const verified = verify();
+  EXPECT_TRUE(verified) << verified.error().message;
+
+  request.headers.front().second = "other:8080";
+  EXPECT_FALSE(verify());
+}
+
 // A request with this x-amz-content-sha256, signed over `payload` by its own signature; then `body` is what arrives.
 std::expected<VerifiedSignature, SignatureFault> verify_with(std::string_view header,
                                                              std::string_view service,
