@@ -153,7 +153,8 @@ io::Task<Http1Session::Stopped> Http1Session::read_body(Incoming& in) {
 // Straight into the body's memory, which is untouched, and so costs nothing, until bytes are there.
 io::Task<Http1Session::Stopped> Http1Session::read_counted(std::size_t length, std::string& body) {
   std::size_t have = body.size();
-  body.resize_and_overwrite(length, [](char*, std::size_t n) { return n; });
+  // libstdc++ 12 tells the operation the capacity instead of the length.
+  body.resize_and_overwrite(length, [length](char*, std::size_t) { return length; });
   while (have < length) {
     if (held_->bytes() <= have)
       if (auto stopped = co_await hold(std::min(length, have + body_step))) co_return stopped;

@@ -96,6 +96,20 @@ TEST_F(ServerTest, understands_a_request_that_comes_byte_by_byte) {
   EXPECT_THAT(sim.finish(wire.read_message()), EndsWith("POST /x [] wxyz"));
 }
 
+TEST_F(ServerTest, gives_bodies_of_any_size_that_come_after_their_heads_as_they_came) {
+  begin();
+  auto wire = connect();
+  for (std::size_t size = 1; size < 70; ++size) {
+    std::string const body(size, 'b');
+    sim.finish(
+        wire.send(fmt::format("POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", size)));
+    sim.settle();
+    sim.finish(wire.send(body));
+
+    EXPECT_THAT(sim.finish(wire.read_message()), EndsWith("\r\n\r\nPOST /x [] " + body)) << size;
+  }
+}
+
 TEST_F(ServerTest, takes_large_bodies_and_gives_large_answers) {
   begin({}, [](ServerRequest request) -> io::Task<ServerResponse> {
     ServerResponse response;
