@@ -5,25 +5,30 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_set>
 #include <vector>
 
+#include "base/nearest.h"
 #include "cli/client.h"
 #include "cli/commands.h"
+#include "cli/naming.h"
 #include "cli/table.h"
 #include "cli/usage.h"
+#include "model/catalog.h"
 
 namespace millrace::cli {
 namespace {
 
 constexpr Duration look_again = std::chrono::seconds(1);
 constexpr std::size_t remembered = 20'000;
+constexpr std::size_t usual_limit = 50;
 
 struct Attempts {
   Reach reach;
   std::string stream, outcome, event_type, since;
-  std::size_t limit = 50;
+  std::optional<std::size_t> limit;
   bool follow = false, details = false;
 };
 
@@ -130,7 +135,28 @@ class Follower {
   std::unordered_set<std::string> seen_;
 };
 
-Exit run(Attempts const& args) {
+// What is given and has no effect in this form of the command.
+std::string unused_flags(Attempts const& args) {
+  if (args.follow && args.limit) return "--limit is not used, as --follow shows all that is new";
+  if (args.details && args.reach.json) return "--details is not used, as --json has all of it";
+  return {};
+}
+
+// Any name can be an event type, so an unknown one is no fault; that nothing fits it may be a slip of the finger.
+std::string nothing_found(Attempts const& args, std::string const& since) {
+  if (query_of(args, since).empty()) return "No attempts yet.";
+  auto const catalog = model::Catalog::load();
+  std::string guess;
+  if (!args.event_type.empty() && catalog.find(args.event_type) == nullptr) {
+    Nearest near(args.event_type);
+    for (auto const& event : catalog.events()) near.consider(event.name);
+    guess = did_you_mean(near.found());
+  }
+  return fmt::format("No attempts that fit{}", guess.empty() ? "." : guess);
+}
+
+Exit run(Attempts& args) {
+  if (auto const unused = unused_flags(args); !unused.empty()) remark(unused);
   auto waits = HttpDesk::open();
   if (!waits) return give_up(waits.error());
   std::string since;
@@ -141,13 +167,16 @@ Exit run(Attempts const& args) {
   }
   auto server = ServerClient::open(args.reach);
   if (!server) return give_up(server.error());
+  auto id = find_id(*server, streams_kind, args.stream);
+  if (!id) return give_up(id.error());
+  args.stream = std::move(*id);
   if (args.follow) {
     if (since.empty()) since = iso_ms((*waits)->clock().wall() - std::chrono::minutes(1));
     return Follower(args).run(*server, **waits, since);
   }
   auto const items = server->items(fmt::format("/api/v1/data_streams/{}/attempts{}",
                                                percent(args.stream), query_of(args, since)),
-                                   args.limit);
+                                   args.limit.value_or(usual_limit));
   if (!items) return give_up(items.error());
   if (args.reach.json) return print_json_list(*items), Exit::done;
   if (args.details && !items->empty()) {
@@ -160,7 +189,7 @@ Exit run(Attempts const& args) {
   for (auto const& item : *items)
     if (item.is_object()) table.row(cells_of(item.get_object()));
   if (table.empty())
-    fmt::print("No attempts{}.\n", query_of(args, since).empty() ? " yet" : " that fit");
+    fmt::print("{}\n", nothing_found(args, since));
   else
     table.print();
   return Exit::done;
@@ -174,19 +203,20 @@ Command attempts_command() {
       .summary = "Show what was tried for a data stream, newest first",
       .group = Group::look,
       .examples =
-          "  millrace attempts STREAM_ID --outcome failed --since 1h\n"
-          "  millrace attempts STREAM_ID --limit 1 --details\n"
-          "  millrace attempts STREAM_ID --follow",
+          "  millrace attempts \"My first\" --outcome failed --since 1h\n"
+          "  millrace attempts STREAM --limit 1 --details\n"
+          "  millrace attempts STREAM --follow",
       .add = [](CLI::App& app) -> std::function<Exit()> {
         auto const args = std::make_shared<Attempts>();
-        app.add_option("STREAM_ID", args->stream, "Id of the data stream")->required();
+        app.add_option("STREAM", args->stream, "Id of the data stream, its beginning, or its name")
+            ->required();
         app.add_option("--outcome", args->outcome, "Only those: delivered or failed")
             ->check(one_of({"delivered", "failed"}));
         app.add_option("--event-type", args->event_type, "Only this event type")->type_name("NAME");
         app.add_option("--since", args->since,
                        "Only from this time on, or from a span ago (10min, 24h)")
             ->type_name("TIME");
-        app.add_option("--limit", args->limit, "How many at most [50]")
+        app.add_option("--limit", args->limit, "How many at most (50)")
             ->check(CLI::Range(1, 100'000))
             ->type_name("N");
         app.add_flag("--details,-d", args->details,

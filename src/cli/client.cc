@@ -14,7 +14,6 @@ namespace millrace::cli {
 namespace {
 
 constexpr std::size_t largest_answer = 64 * 1024 * 1024;
-constexpr auto page_size = 200;
 constexpr Duration ask_again = std::chrono::milliseconds(200);
 
 class Desk final : public HttpDesk {
@@ -177,20 +176,21 @@ Result<boost::json::object> ServerClient::object(std::string_view method, std::s
   return std::move(parsed->get_object());
 }
 
-Result<boost::json::array> ServerClient::items(std::string const& target, std::size_t most) {
+Result<boost::json::array> ServerClient::items(std::string const& target, std::size_t most,
+                                               std::size_t page) {
   boost::json::array all;
   std::string after;
   for (;;) {
-    auto const limit = std::min<std::size_t>(page_size, most - all.size());
-    auto page =
+    auto const limit = std::min(page, most - all.size());
+    auto answer =
         object("GET", fmt::format("{}{}limit={}{}", target, target.contains('?') ? '&' : '?', limit,
                                   after.empty() ? "" : "&after=" + percent(after)));
-    if (!page) return pass(page);
-    auto const* items = page->if_contains("items");
+    if (!answer) return pass(answer);
+    auto const* items = answer->if_contains("items");
     if (items == nullptr || !items->is_array())
       return fail(Fault::io, fmt::format("{}: its answer has no items", server_));
     for (auto const& item : items->get_array()) all.push_back(item);
-    auto next = std::string(json::text_at(*page, "next").value_or(""));
+    auto next = std::string(json::text_at(*answer, "next").value_or(""));
     if (next.empty() || next == after || all.size() >= most) return all;
     after = std::move(next);
   }

@@ -48,8 +48,9 @@ class ServerClient {
   // call(), and its answer as a JSON object. Empty for 204.
   Result<boost::json::object> object(std::string_view method, std::string const& target,
                                      std::string const& body = {});
-  // The items of a list, page by page, `most` at most.
-  Result<boost::json::array> items(std::string const& target, std::size_t most = 100'000);
+  // The items of a list, `page` at a time, `most` at most.
+  Result<boost::json::array> items(std::string const& target, std::size_t most = 100'000,
+                                   std::size_t page = 200);
 
  private:
   static Result<ServerClient> reach_once(Reach const& reach);

@@ -11,6 +11,9 @@ Command doctor_command();  // doctor.cc
 
 Command streams_command();       // streams.cc
 Command attempts_command();      // attempts.cc
+Command undelivered_command();   // undelivered.cc
+Command accounts_command();      // accounts.cc
+Command audit_command();         // audit.cc
 Command dead_letters_command();  // dead_letters.cc
 Command keys_command();          // keys.cc
 Command tokens_command();        // tokens.cc

@@ -6,6 +6,7 @@
 
 #include "cli/client.h"
 #include "cli/commands.h"
+#include "cli/naming.h"
 #include "cli/table.h"
 
 namespace millrace::cli {
@@ -38,10 +39,14 @@ Exit list(DeadLetters& args) {
   return Exit::done;
 }
 
+constexpr NamedKind letters_kind{"dead letter", "/api/v1/dead_letters", "id", ""};
+
 Exit show(DeadLetters& args) {
   auto server = ServerClient::open(args.reach);
   if (!server) return give_up(server.error());
-  auto const letter = server->object("GET", "/api/v1/dead_letters/" + percent(args.id));
+  auto const id = find_id(*server, letters_kind, args.id);
+  if (!id) return give_up(id.error());
+  auto const letter = server->object("GET", "/api/v1/dead_letters/" + percent(*id));
   if (!letter) return give_up(letter.error());
   if (args.reach.json)
     print_json(*letter);
@@ -58,7 +63,7 @@ Command dead_letters_command() {
           .group = Group::look,
           .examples =
               "  millrace dead-letters list\n"
-              "  millrace dead-letters show ID",
+              "  millrace dead-letters show 01a22317-e712",
           .add = [](CLI::App& app) -> std::function<Exit()> {
             auto const args = std::make_shared<DeadLetters>();
             app.require_subcommand(1);
@@ -72,11 +77,11 @@ Command dead_letters_command() {
               return sub;
             };
             leaf("list", "List them, newest first", list)
-                ->add_option("--limit", args->limit, "How many at most [100]")
+                ->add_option("--limit", args->limit, "How many at most (100)")
                 ->check(CLI::Range(1, 100'000))
                 ->type_name("N");
             leaf("show", "Show one, with what was sent", show)
-                ->add_option("ID", args->id, "Id of the dead letter")
+                ->add_option("ID", args->id, "Id of the dead letter, or its beginning")
                 ->required();
             return [args] { return args->chosen(); };
           }};

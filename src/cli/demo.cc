@@ -119,7 +119,7 @@ class Demo final : public Guest {
     server_ = url_of(node.local());
     if (auto const ready = co_await io::offload(*worker_, [this] { return prepare(); }); !ready)
       co_return pass(ready);
-    tell_where("This is running");
+    tell_running();
     tasks_ = std::make_unique<io::TaskScope>(loop);
     tasks_->start(feed());
     tasks_->start(show());
@@ -136,7 +136,7 @@ class Demo final : public Guest {
     if (tasks_) {
       auto const line = co_await io::offload(*worker_, [this] { return status(); });
       fmt::print("{}{}\n", terminal_ ? "\r\x1b[K" : "", line);
-      tell_where("This stays");
+      tell_stopped();
       std::fflush(stdout);
     }
     tasks_.reset();  // before its loop
@@ -232,19 +232,29 @@ class Demo final : public Guest {
     fmt::print("{}{}\n", terminal_ ? "\r\x1b[K" : "", text);
   }
 
-  void tell_where(std::string_view heading) const {
+  void tell_places() const {
+    fmt::print(
+        "  files          {}   (one an event, verified and decoded)\n"
+        "  owner's token  {}/admin.token\n",
+        place_.received, place_.data);
+  }
+
+  // What can be pasted into another terminal now.
+  void tell_running() const {
     Reach reach;
     reach.server = server_;
     reach.data = place_.data;
-    fmt::print(
-        "\n{}:\n"
-        "  files          {}   (one an event, verified and decoded)\n"
-        "  owner's token  {}/admin.token\n"
-        "  data streams   {}\n"
-        "  attempts       {}\n"
-        "  again          {} serve --data {} --delivery-allow 127.0.0.0/8\n\n",
-        heading, place_.received, place_.data, again(reach, "streams list"),
-        again(reach, "attempts " + stream_), program_word(), shell_word(place_.data));
+    fmt::print("\nThis is running; Ctrl-C stops it:\n");
+    tell_places();
+    fmt::print("  data streams   {}\n  attempts       {}\n\n", again(reach, "streams list"),
+               again(reach, "attempts " + stream_));
+  }
+
+  void tell_stopped() const {
+    fmt::print("\nIt has stopped, and this stays:\n");
+    tell_places();
+    fmt::print("  start again    {} serve --data {} --delivery-allow 127.0.0.0/8\n\n",
+               program_word(), shell_word(place_.data));
   }
 
   Place place_;

@@ -4,6 +4,8 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "base/nearest.h"
+#include "base/uuid.h"
 #include "cli/client.h"
 #include "cli/commands.h"
 #include "cli/table.h"
@@ -81,8 +83,10 @@ Exit show(Showing const& args) {
   auto const catalog = model::Catalog::load();
   auto const* const event = catalog.find(args.name);
   if (event == nullptr) {
-    complain(fmt::format("{}: is not in the catalogue; `millrace events list` shows what is",
-                         args.name));
+    Nearest near(args.name);
+    for (auto const& known : catalog.events()) near.consider(known.name);
+    complain(fmt::format("{}: is not in the catalogue{}; `millrace events list` shows what is",
+                         args.name, did_you_mean(near.found())));
     return Exit::no;
   }
   auto const caliper = caliper_example(catalog, *event);
@@ -90,6 +94,7 @@ Exit show(Showing const& args) {
     json::Writer out;
     out.begin_object().key("name").text(event->name).key("title").text(event->title);
     out.key("category").text(event->category).key("trigger").text(event->trigger);
+    out.key("documented").flag(event->documented);
     out.key("fields").begin_array();
     for (auto const& field : event->fields) {
       out.begin_object().key("name").text(field.name).key("type").text(field.type);
@@ -139,15 +144,69 @@ Exit drift(Reach const& reach) {
   return Exit::done;
 }
 
+struct Finding {
+  Reach reach;
+  std::string id;
+};
+
+// "2 tries, the last delivered (200)".
+std::string fate_of(boost::json::object const& stream) {
+  auto const* const attempts = stream.if_contains("attempts");
+  if (attempts == nullptr || !attempts->is_array() || attempts->get_array().empty())
+    return shown(stream, "selects_now") == "yes" ? "not tried" : "not selected now";
+  // They come newest first.
+  auto const& last = attempts->get_array().front();
+  auto text = counted(attempts->get_array().size(), "try");
+  if (text.ends_with("trys")) text.replace(text.size() - 4, 4, "tries");
+  if (auto const* object = last.if_object()) {
+    auto const status = shown(*object, "status"), reason = shown(*object, "reason");
+    text +=
+        fmt::format(", the last {}{}{}", shown(*object, "outcome"),
+                    status.empty() ? "" : " (" + status + ")", reason.empty() ? "" : ": " + reason);
+  }
+  return text;
+}
+
+Exit find(Finding const& args) {
+  if (!Uuid::parse(args.id)) {
+    complain(
+        fmt::format("{}: is no whole id of an event, of 36 characters; `millrace attempts "
+                    "STREAM` shows ids",
+                    args.id));
+    return Exit::usage;
+  }
+  auto server = ServerClient::open(args.reach);
+  if (!server) return give_up(server.error());
+  auto const found = server->object("GET", "/api/v1/events/" + percent(args.id));
+  if (!found) return give_up(found.error());
+  if (args.reach.json) return print_json(*found), Exit::done;
+  fmt::print("{} of account {}, accepted at {}\n\n", shown(*found, "event_type"),
+             shown(*found, "account"), shown(*found, "accepted_at"));
+  Table table({"DATA STREAM", "NAME", "WHAT BECAME OF IT"});
+  auto const* const streams = found->if_contains("data_streams");
+  if (streams != nullptr && streams->is_array())
+    for (auto const& stream : streams->get_array())
+      if (auto const* one = stream.if_object())
+        table.row({shown(*one, "id"), shown(*one, "name"), fate_of(*one)});
+  if (table.empty())
+    fmt::print("No data stream of its account selects it.\n");
+  else
+    table.print();
+  if (shown(*found, "more_data_streams") == "yes") fmt::print("There are more data streams.\n");
+  fmt::print("\n{}\n", shown(*found, "event"));
+  return Exit::done;
+}
+
 }  // namespace
 
 Command events_command() {
   return {.name = "events",
-          .summary = "Say what each event is: when it is sent, its fields, an example",
+          .summary = "Say what each event is, find one, list what is not known",
           .group = Group::look,
           .examples =
               "  millrace events list --format caliper\n"
               "  millrace events show grade_change\n"
+              "  millrace events find 0192f0c1-6a2e-7c1f-9d50-1f6a0c9be001\n"
               "  millrace events drift --data DATA          events and fields that came in and are "
               "not in the catalogue",
           .add = [](CLI::App& app) -> std::function<Exit()> {
@@ -167,8 +226,14 @@ Command events_command() {
             auto* const drift_app =
                 app.add_subcommand("drift", "List what a server saw that the catalogue lacks");
             add_reach(*drift_app, *reach);
-            return [listing, showing, reach, list_app, drift_app] {
+            auto const finding = std::make_shared<Finding>();
+            auto* const find_app = app.add_subcommand(
+                "find", "Show one that a server has: itself, and its fate at each data stream");
+            find_app->add_option("ID", finding->id, "Id of the event")->required();
+            add_reach(*find_app, finding->reach);
+            return [listing, showing, reach, finding, list_app, drift_app, find_app] {
               if (drift_app->parsed()) return drift(*reach);
+              if (find_app->parsed()) return find(*finding);
               return list_app->parsed() ? list(*listing) : show(*showing);
             };
           }};

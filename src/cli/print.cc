@@ -136,7 +136,7 @@ void print_fields(boost::json::object const& object, int indent) {
       print_fields(*inner, indent + 2);
     } else {
       fmt::print("{:{}}{:<{}}  {}\n", "", indent, key + ":", width + 1,
-                 inner != nullptr ? std::string() : shown(&member.value()));
+                 inner == nullptr && !member.value().is_null() ? shown(&member.value()) : "-");
     }
   }
 }

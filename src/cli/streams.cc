@@ -255,6 +255,20 @@ std::string verdict_of(boost::json::object const& attempt) {
                      reason.empty() ? way : reason);
 }
 
+// Without what is null or empty: of an attempt that failed early that is most of it.
+boost::json::object without_nothing(boost::json::object const& object) {
+  boost::json::object some;
+  for (auto const& member : object) {
+    auto const* const inner = member.value().if_object();
+    if (inner != nullptr) {
+      if (auto left = without_nothing(*inner); !left.empty()) some[member.key()] = std::move(left);
+    } else if (!shown(&member.value()).empty()) {
+      some[member.key()] = member.value();
+    }
+  }
+  return some;
+}
+
 Exit test(Streams& args) {
   auto server = open_for(args);
   if (!server) return give_up(server.error());
@@ -264,7 +278,7 @@ Exit test(Streams& args) {
     print_json(*answer);
   } else {
     fmt::print("{}\n\n", verdict_of(*answer));
-    print_fields(*answer);
+    print_fields(without_nothing(*answer));
   }
   // An attempt is answered: the endpoint's verdict is that of the command.
   auto const outcome = shown(*answer, "outcome");
