@@ -4,6 +4,7 @@ namespace millrace::model {
 namespace {
 constexpr std::string_view before_metadata = R"({"metadata":)";
 constexpr std::string_view before_body = R"(,"body":)";
+constexpr std::size_t few_kinds = 16;
 }  // namespace
 
 std::string_view EventView::metadata() const {
@@ -15,27 +16,47 @@ std::string_view EventView::body() const {
   return payload.substr(start, payload.size() - start - 1);
 }
 
-std::uint32_t EventBlock::kind_index(std::string_view account, std::string_view type) {
-  // Events of one kind come in runs, and a block has few kinds: the newest first is quicker than a map.
-  for (std::size_t i = kinds_.size(); i-- > 0;)
+std::uint32_t KindTable::count(std::string_view account, std::string_view type) {
+  auto const place = place_of(account, type);
+  ++kinds_[place].events;
+  return place;
+}
+
+std::uint32_t KindTable::place_of(std::string_view account, std::string_view type) {
+  // Events of one kind come in runs, and most blocks have few kinds: the newest first is quicker than the map.
+  auto const first = kinds_.size() > few_kinds ? kinds_.size() - 1 : 0;
+  for (auto i = kinds_.size(); i-- > first;) {
+    ++comparisons_;
     if (kinds_[i].kind.type == type && kinds_[i].kind.account == account)
       return static_cast<std::uint32_t>(i);
+  }
+  if (kinds_.size() < few_kinds) return add(account, type);
+  if (places_.empty())
+    for (std::uint32_t i = 0; i < kinds_.size(); ++i)
+      places_.emplace(Name{kinds_[i].kind.account, kinds_[i].kind.type}, i);
+  auto const at = places_.lower_bound(Wanted{account, type, comparisons_});
+  if (at != places_.end() && at->first.first == account && at->first.second == type)
+    return at->second;
+  auto const place = add(account, type);
+  places_.emplace_hint(at, Name{account, type}, place);
+  return place;
+}
+
+std::uint32_t KindTable::add(std::string_view account, std::string_view type) {
   kinds_.push_back({{std::string(account), std::string(type)}, 0});
   return static_cast<std::uint32_t>(kinds_.size() - 1);
 }
 
 void EventBlock::add(std::string_view account, std::string_view type, std::string_view metadata,
                      std::string_view body) {
-  auto const kind = kind_index(account, type);
-  ++kinds_[kind].events;
+  auto const kind = kinds_.count(account, type);
   bytes_.append(before_metadata).append(metadata).append(before_body).append(body).push_back('}');
   events_.push_back({kind, static_cast<std::uint32_t>(bytes_.size()),
                      static_cast<std::uint32_t>(metadata.size())});
 }
 
 void EventBlock::add(Kind const& kind, std::string_view payload, std::uint32_t metadata_bytes) {
-  auto const index = kind_index(kind.account, kind.type);
-  ++kinds_[index].events;
+  auto const index = kinds_.count(kind.account, kind.type);
   bytes_.append(payload);
   events_.push_back({index, static_cast<std::uint32_t>(bytes_.size()), metadata_bytes});
 }
@@ -71,7 +92,7 @@ Result<EventBlock> EventBlock::from_parts(std::string bytes, std::vector<Row> ro
   EventBlock block;
   block.bytes_ = std::move(bytes);
   block.events_ = std::move(rows);
-  block.kinds_ = std::move(kinds);
+  block.kinds_ = KindTable(std::move(kinds));
   return block;
 }
 

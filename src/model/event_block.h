@@ -5,8 +5,10 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -39,6 +41,39 @@ struct Limits {
   static constexpr std::size_t name_bytes = 255;           // an account or an event name
 };
 
+// The distinct kinds of some events, in order of first use. Whoever sends events chooses how many there are: a look-up among n costs
+// about log n comparisons once there are more than a few.
+class KindTable {
+ public:
+  KindTable() = default;
+  explicit KindTable(std::vector<KindCount> kinds) : kinds_(std::move(kinds)) {}
+
+  std::uint32_t count(std::string_view account, std::string_view type);  // one event more; where
+  std::vector<KindCount> const& kinds() const { return kinds_; }
+  std::uint64_t comparisons() const { return comparisons_; }  // made so far: what it has cost
+
+ private:
+  using Name = std::pair<std::string, std::string>;  // account, type
+  struct Wanted {
+    std::string_view account, type;
+    std::uint64_t& comparisons;
+  };
+  struct Less {
+    using is_transparent = void;
+    bool operator()(Name const& a, Name const& b) const { return a < b; }
+    bool operator()(Name const& a, Wanted const& b) const {
+      ++b.comparisons;
+      return std::pair<std::string_view, std::string_view>(a) < std::pair(b.account, b.type);
+    }
+  };
+  std::uint32_t place_of(std::string_view account, std::string_view type);
+  std::uint32_t add(std::string_view account, std::string_view type);
+
+  std::vector<KindCount> kinds_;
+  std::map<Name, std::uint32_t, Less> places_;  // of all kinds; empty while there are few
+  std::uint64_t comparisons_ = 0;
+};
+
 class EventBlock {
  public:
   // Copies one event in. `metadata` and `body` are valid JSON objects, checked at the border (ingest); `account` and `type` are
@@ -55,9 +90,8 @@ class EventBlock {
   bool empty() const { return events_.empty(); }
   std::size_t payload_bytes() const { return bytes_.size(); }
   EventView operator[](std::size_t i) const;
-  std::vector<KindCount> const& kinds() const {
-    return kinds_;
-  }  // in order of first use, with how many events have each
+  // In order of first use, with how many events have each.
+  std::vector<KindCount> const& kinds() const { return kinds_.kinds(); }
 
   // The stored parts, for batch_format.h: one buffer with all payloads end to end, and a row an event.
   struct Row {
@@ -72,11 +106,9 @@ class EventBlock {
                                        std::vector<KindCount> kinds);
 
  private:
-  std::uint32_t kind_index(std::string_view account, std::string_view type);
-
   std::string bytes_;
   std::vector<Row> events_;
-  std::vector<KindCount> kinds_;
+  KindTable kinds_;
 };
 
 }  // namespace millrace::model

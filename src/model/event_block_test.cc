@@ -47,6 +47,33 @@ TEST(EventBlock, copies_events_from_another_block) {
   EXPECT_EQ(to.payload_bytes(), from.payload_bytes());
 }
 
+// A producer may give every event a type of its own.
+TEST(KindTable, many_kinds_cost_about_log_n_comparisons_each) {
+  KindTable table;
+  constexpr std::uint32_t many = 20'000;
+  for (std::uint32_t round = 0; round < 2; ++round)
+    for (std::uint32_t i = 0; i < many; ++i) {
+      auto const place = table.count("account", "type_" + std::to_string(i * 7919 % many));
+      EXPECT_EQ(place, i);
+    }
+
+  EXPECT_EQ(table.kinds().size(), many);
+  for (auto const& kind : table.kinds()) EXPECT_EQ(kind.events, 2U);
+  EXPECT_LT(table.comparisons(), 2 * many * 25);
+}
+
+TEST(KindTable, few_kinds_and_runs_of_one_are_found_at_the_newest) {
+  KindTable table;
+  for (int i = 0; i < 17; ++i) table.count("a", "type_" + std::to_string(i));
+  auto const before = table.comparisons();
+
+  for (int i = 0; i < 1'000; ++i) EXPECT_EQ(table.count("a", "type_16"), 16U);
+  EXPECT_EQ(table.count("b", "type_16"), 17U);
+  EXPECT_EQ(table.count("a", "type_0"), 0U);
+
+  EXPECT_LT(table.comparisons() - before, 1'030U);
+}
+
 TEST(EventBlock, is_rebuilt_from_its_parts) {
   auto const from = three();
 
