@@ -9,6 +9,7 @@
 namespace millrace::cli {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::UnorderedElementsAre;
@@ -25,6 +26,18 @@ Shown shown(Loaded const& loaded, std::string_view name) {
     if (row.name == name) return row;
   ADD_FAILURE() << name << " is not shown";
   return {};
+}
+
+TEST(SettingsTest, trusted_proxies_are_ranges_or_a_fault) {
+  auto const loaded =
+      load_settings(file("[listen]\ntrusted_proxies = [\"10.0.0.0/8\", \"::1/128\"]\n"));
+  ASSERT_TRUE(loaded);
+  EXPECT_EQ(loaded->settings.node.http.trusted_proxies.size(), 2U);
+
+  auto const wrong = load_settings(file("[listen]\ntrusted_proxies = \"10.0.0.1\"\n"));
+  ASSERT_FALSE(wrong);
+  EXPECT_THAT(wrong.error(),
+              ElementsAre(AllOf(HasSubstr("listen.trusted_proxies"), HasSubstr("10.0.0.0/8"))));
 }
 
 TEST(SettingsTest, has_defaults_that_need_no_file) {

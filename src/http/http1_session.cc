@@ -21,6 +21,8 @@ struct Incoming {
   bool wants_continue = false;
 };
 
+constexpr std::size_t large_heads = 256, large_heads_bytes = 16 << 20;
+
 constexpr Refusal gone{0, ""};
 
 class Http1Session final : public Session {
@@ -48,6 +50,7 @@ class Http1Session final : public Session {
   io::Task<bool> exchange();  // false: the connection is over
   io::Task<Stopped> read_head(Incoming& in);
   Stopped find_head(HeadEnd& end, bool& found);
+  Stopped hold_large_head();
   Stopped begin(std::string_view head, Incoming& in) const;
   io::Task<Stopped> read_body(Incoming& in);
   io::Task<Stopped> read_counted(std::size_t length, std::string& body);
@@ -60,7 +63,8 @@ class Http1Session final : public Session {
   io::Task<void> refuse(Refusal refusal);
 
   Connection& c_;
-  std::optional<BodyMemory::Hold> held_;  // of a body that did not come with its head
+  std::optional<BodyMemory::Hold>
+      held_;  // of a body that did not come with its head, or a large head
 };
 
 io::Task<bool> Http1Session::exchange() {
@@ -68,6 +72,7 @@ io::Task<bool> Http1Session::exchange() {
   auto stopped = co_await read_head(in);
   if (!stopped) stopped = co_await read_body(in);
   if (stopped) {
+    in.request = {};  // the peer may take its time with the answer
     held_.reset();
     co_await refuse(*stopped);
     co_return false;
@@ -91,10 +96,13 @@ io::Task<Http1Session::Stopped> Http1Session::read_head(Incoming& in) {
     if (auto stopped = find_head(end, found)) co_return stopped;
     if (found) break;
     if (!c_.input.empty() && c_.stage() == Stage::idle) c_.enter(Stage::head, limits.head_time);
+    if (c_.input.bytes().size() > ReadBuffer::size && !held_)
+      if (auto stopped = hold_large_head()) co_return stopped;
     if (!co_await c_.read_more()) co_return gone;
   }
   auto const stopped = begin(c_.input.bytes().substr(0, end.size()), in);
   c_.input.take(end.size());
+  held_.reset();
   co_return stopped;
 }
 
@@ -110,6 +118,17 @@ Http1Session::Stopped Http1Session::find_head(HeadEnd& end, bool& found) {
   found = state == HeadEnd::State::found;
   if ((found ? end.size() : bytes.size()) > most) return Refusal{431, "the head is too large"};
   return std::nullopt;
+}
+
+// Most heads fit one read. Those that do not have a share of the memory for bodies, as long as they come.
+Http1Session::Stopped Http1Session::hold_large_head() {
+  held_.emplace(c_.core.bodies, BodyShare{.name = "large heads",
+                                          .kind = "large_head",
+                                          .bytes = large_heads_bytes,
+                                          .bodies = large_heads});
+  auto const grant = held_->grow(c_.core.limits.header_bytes);
+  if (grant == BodyMemory::Grant::given) return std::nullopt;
+  return no_room(grant);
 }
 
 Http1Session::Stopped Http1Session::begin(std::string_view head, Incoming& in) const {
@@ -217,8 +236,8 @@ Refusal Http1Session::no_room(BodyMemory::Grant grant) {
   bool const whole = grant == BodyMemory::Grant::memory_full;
   c_.core.refusals.request(whole ? "memory" : std::string(held_->share().kind) + "_share");
   held_.reset();
-  return {503, whole ? "there is no memory for the body now"
-                     : "there is no memory for the body now: others who show the same have it"};
+  return {503, whole ? "there is no memory for the request now"
+                     : "there is no memory for the request now: others who show the same have it"};
 }
 
 io::Task<bool> Http1Session::answer(ServerResponse response, AnswerForm form) {

@@ -31,6 +31,21 @@ BodyShare by_key(ServerRequest const& request) {
   return {.name = "strangers", .kind = "stranger", .bytes = 2 * mib, .bodies = 4};
 }
 
+class ShortOfDescriptors final : public io::Acceptor {
+ public:
+  explicit ShortOfDescriptors(std::unique_ptr<io::Acceptor> inner) : inner_(std::move(inner)) {}
+  io::Task<Result<std::unique_ptr<io::ByteStream>>> accept(io::Executor where) override {
+    if (is_short) co_return fail(Fault::busy, "accept: too many open files");
+    co_return co_await inner_->accept(where);
+  }
+  io::Endpoint local() const override { return inner_->local(); }
+  void close() override { inner_->close(); }
+  bool is_short = false;
+
+ private:
+  std::unique_ptr<io::Acceptor> inner_;
+};
+
 class ServerCrowdTest : public ::testing::Test {
  protected:
   void begin(ServerLimits limits) {
@@ -216,6 +231,41 @@ TEST_F(ServerCrowdTest, idle_connections_of_one_client_keep_nobody_out) {
   EXPECT_THAT(heard(wire), StartsWith("HTTP/1.1 200 "));
   EXPECT_EQ(sim.finish(idle.front().read_all()), "");  // the oldest went
   EXPECT_EQ(server->refused().connections.at("made_room"), 237U);
+}
+
+TEST_F(ServerCrowdTest, large_heads_have_a_share_and_usual_ones_are_served_meanwhile) {
+  begin({.connections_per_address = 1000});
+  std::vector<Wire> large;
+  for (int i = 0; i < 300; ++i) {
+    large.push_back(connect());
+    push(large.back(), "GET / HTTP/1.1\r\nHost: x\r\nA: " + std::string(40'000, 'a'));
+  }
+  EXPECT_GE(server->refused().requests.at("large_head_share"), 44U);
+
+  auto wire = connect();
+  push(wire, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_THAT(heard(wire), StartsWith("HTTP/1.1 200 "));
+  push(large.front(), "\r\n\r\n");
+  EXPECT_THAT(heard(large.front()), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(ServerCrowdTest, when_descriptors_are_short_those_that_rest_longest_go) {
+  auto inner = std::move(*network.listen(sim.executor(), at));
+  auto acceptor = std::make_unique<ShortOfDescriptors>(std::move(inner));
+  bool& is_short = acceptor->is_short;
+  server = serve(
+      std::move(acceptor), sim.executor(), {sim.executor()},
+      [](ServerRequest) -> io::Task<ServerResponse> { co_return ServerResponse{}; }, sim.clock());
+  std::vector<Wire> idle;
+  for (int i = 0; i < 20; ++i) idle.push_back(connect());
+  is_short = true;
+  idle.push_back(connect());  // taken by the accept that waits; the next one finds none
+
+  is_short = false;
+  sim.advance(1s);
+
+  EXPECT_EQ(server->connections(), 5U);
+  EXPECT_EQ(server->refused().connections.at("made_room"), 16U);
 }
 
 TEST_F(ServerCrowdTest, the_connections_of_an_address_have_an_end_but_those_of_trusted_proxies) {

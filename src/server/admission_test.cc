@@ -14,11 +14,15 @@ class FewCredentials final : public model::Credentials {
  public:
   std::optional<model::Principal> token(std::string_view bearer) const override {
     if (bearer != "secret") return std::nullopt;
-    return model::Principal{.id = "T1"};
+    model::Principal who;
+    who.id = "T1";
+    return who;
   }
   std::optional<model::AccessKey> access_key(std::string_view id) const override {
     if (id != "AKIA1" && id != "AKIA2") return std::nullopt;
-    return model::AccessKey{.access_key_id = std::string(id)};
+    model::AccessKey key;
+    key.access_key_id = id;
+    return key;
   }
 };
 

@@ -70,14 +70,16 @@ class MetricsTest : public ::testing::Test {
   Histogram commit_time_;
   CountingDispatcher dispatcher_;
   CountingIngest ingest_;
-  Metrics metrics_{{.store = store_,
-                    .commit_time = commit_time_,
-                    .dispatcher = dispatcher_,
-                    .ingest = ingest_,
-                    .open_connections = [] { return std::size_t{3}; },
-                    .clock = sim_.clock(),
-                    .region = "eu-1",
-                    .version = "0.1.0"}};
+  Metrics metrics_{
+      {.store = store_,
+       .commit_time = commit_time_,
+       .dispatcher = dispatcher_,
+       .ingest = ingest_,
+       .open_connections = [] { return std::size_t{3}; },
+       .refused = [] { return http::RefusalCounts{{{"slow_body", 2}}, {{"made_room", 5}}}; },
+       .clock = sim_.clock(),
+       .region = "eu-1",
+       .version = "0.1.0"}};
 };
 
 TEST_F(MetricsTest, has_every_name_that_dashboards_rely_on) {
@@ -105,6 +107,8 @@ TEST_F(MetricsTest, has_every_name_that_dashboards_rely_on) {
     EXPECT_THAT(text, HasSubstr(fmt::format("millrace_events_rejected_total{{reason=\"{}\"}} 0\n",
                                             reason)));
   EXPECT_THAT(text, HasSubstr("millrace_events_rejected_total{reason=\"invalid\"} 5\n"));
+  EXPECT_THAT(text, HasSubstr("millrace_requests_refused_total{reason=\"slow_body\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("millrace_connections_closed_total{reason=\"made_room\"} 5\n"));
   EXPECT_THAT(text, HasSubstr("millrace_deliveries_total{" + stream +
                               ",outcome=\"delivered\",class=\"\"} 41\n"));
   EXPECT_THAT(text, HasSubstr("millrace_deliveries_total{" + stream +
