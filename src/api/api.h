@@ -40,6 +40,7 @@ struct ApiParts {  // all outlive the Api
   std::function<model::Drift()> drift;  // as it is now; any thread
   http::Guard const* guard =
       nullptr;  // of addresses in what users give; none: they are looked at when connecting only
+  std::function<std::string()> health_note = {};  // of a healthy node, for people; empty: none
 };
 
 class Api {

@@ -641,7 +641,7 @@ components:
       content: {application/problem+json: {schema: {$ref: "#/components/schemas/Problem"}}}
     Status:
       description: All is well
-      content: {application/json: {schema: {type: object, properties: {status: {type: string}}}}}
+      content: {application/json: {schema: {type: object, properties: {status: {type: string}, note: {type: string, description: What an operator should know though all is well}}}}}
     DataStream:
       description: The data stream
       headers: {ETag: {schema: {type: string}}}

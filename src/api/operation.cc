@@ -29,9 +29,10 @@ http::ServerResponse text_answer(std::string type, std::string body) {
   return out;
 }
 
-std::string status_answer_json(std::string_view status) {
+std::string status_answer_json(std::string_view status, std::string_view note = {}) {
   ObjectText text;
   text.text("status", status);
+  if (!note.empty()) text.text("note", note);
   return std::move(text).done();
 }
 
@@ -117,7 +118,7 @@ Answer rotate_signing_keys(Context& context, Call const& call) {
 }
 
 Answer show_jwks(Context& context, Call const& call) {
-  auto body = context.parts.keys.get()->jwks(context.parts.clock.wall());
+  auto body = context.parts.keys.get()->jwks(context.parts.store.time().earliest());
   auto const tag = "\"" + hex(crypto::sha256(body)).substr(0, 32) + "\"";
   http::ServerResponse out;
   out.headers = {{"Cache-Control", "max-age=3600"}, {"ETag", tag}};
@@ -136,7 +137,9 @@ Answer show_metrics(Context& context, Call const&) {
 
 Answer show_healthz(Context& context, Call const&) {
   auto const why = context.parts.not_healthy();
-  co_return why.empty() ? json_answer(200, status_answer_json("ok")) : problem(503, why);
+  if (!why.empty()) co_return problem(503, why);
+  auto const& note = context.parts.health_note;
+  co_return json_answer(200, status_answer_json("ok", note ? note() : ""));
 }
 
 Answer show_readyz(Context& context, Call const&) {

@@ -131,7 +131,7 @@ class StoredRegistry final : public Registry {
   std::optional<Made> made(std::string const& key) const override {
     auto const now = picture();
     auto const found = now->made.find(key);
-    if (found == now->made.end() || found->second.at + keep_repeats < clock_.wall())
+    if (found == now->made.end() || found->second.at + keep_repeats < store_.time().earliest())
       return std::nullopt;
     return found->second;
   }
@@ -264,7 +264,7 @@ io::Task<Result<void>> StoredRegistry::commit(Changes changes, std::optional<Rep
                                               std::string id) {
   if (!repeat) co_return co_await store_.change(std::move(changes));
   co_await forget_old_repeats();
-  Made const made{repeat->body_hash, std::move(id), now()};
+  Made const made{repeat->body_hash, std::move(id), whole_ms_of(store_.time().latest())};
   // Any version: a key that was used more than a day ago is used anew.
   changes.push_back({"idempotency", repeat->key, encode(made), std::nullopt});
   if (auto stored = co_await store_.change(std::move(changes)); !stored) co_return pass(stored);
@@ -279,7 +279,7 @@ io::Task<void> StoredRegistry::forget_old_repeats() {
     auto oldest = picture.made.end();
     for (auto at = picture.made.begin(); at != picture.made.end(); ++at) {
       if (oldest == picture.made.end() || at->second.at < oldest->second.at) oldest = at;
-      if (at->second.at + keep_repeats < now() && ended.size() < ends_at_once)
+      if (at->second.at + keep_repeats < store_.time().earliest() && ended.size() < ends_at_once)
         ended.push_back(at->first);
     }
     if (ended.empty() && picture.made.size() > most_repeats) ended.push_back(oldest->first);

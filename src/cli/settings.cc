@@ -210,6 +210,8 @@ std::vector<Row> rows_of(Settings& into) {
   row("store", "undelivered_age", "30d",
       take_span(store.undelivered_age, seconds(1), hours(24 * 365)),
       "how long an undelivered event is kept");
+  row("store", "audit_age", "400d", take_span(store.audit_age, hours(24), hours(24 * 3660)),
+      "how long a line of the audit log is kept");
   row("store", "attempts_age", "7d", take_span(store.attempts_age, seconds(1), hours(24 * 365)),
       "how long the record of an attempt is kept");
   row("store", "attempts_bytes", "5GB", take_bytes(store.attempts_bytes, mib, 1024 * tib),

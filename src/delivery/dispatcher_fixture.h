@@ -141,6 +141,7 @@ class CutStore final : public store::Store {
     return to_.find(event);
   }
   store::LogRange range() const override { return to_.range(); }
+  std::string refuses() override { return to_.refuses(); }
   std::shared_ptr<void> follow(io::Executor loop,
                                std::function<void(store::SharedBatch)> batch) override {
     return to_.follow(std::move(loop), std::move(batch));
@@ -152,6 +153,10 @@ class CutStore final : public store::Store {
   io::Task<Result<std::vector<store::StreamState>>> load_streams() override {
     return to_.load_streams();
   }
+  io::Task<Result<std::uint64_t>> keep_streams(std::vector<StreamId> known) override {
+    return to_.keep_streams(std::move(known));
+  }
+  io::TrustedTime& time() override { return to_.time(); }
   io::Task<Result<void>> checkpoint(std::vector<store::StreamDelta> deltas) override {
     if (cut) return nothing();
     ++checkpoints;

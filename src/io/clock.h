@@ -9,7 +9,9 @@ class Clock {
  public:
   virtual ~Clock() = default;
   virtual SteadyTime now() const = 0;  // for waiting and measuring; never goes back. Any thread
-  virtual WallTime wall() const = 0;   // for stamps that people and peers read. Any thread
+  // As now(), and goes on while the machine is suspended. Any thread.
+  virtual SteadyTime uptime() const { return now(); }
+  virtual WallTime wall() const = 0;  // for stamps that people and peers read. Any thread
   virtual Task<void> sleep_until(
       SteadyTime at) = 0;  // unwinds when its Task is cancelled. On a loop
 
@@ -21,6 +23,7 @@ class Clock {
 class SystemClock final : public Clock {
  public:
   SteadyTime now() const override;
+  SteadyTime uptime() const override;
   WallTime wall() const override;
   Task<void> sleep_until(SteadyTime at) override;
 };

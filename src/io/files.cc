@@ -38,7 +38,11 @@ std::unexpected<Error> system_failure(int code, std::string_view doing, std::str
         return Fault::io;
     }
   }();
-  return fail(fault, fmt::format("{}: {}: {}", path, doing, std::generic_category().message(code)));
+  // The system has one word for both.
+  std::string_view const hint =
+      code == ENOSPC ? " (the disk is full, or its inodes are used up)" : "";
+  return fail(
+      fault, fmt::format("{}: {}: {}{}", path, doing, std::generic_category().message(code), hint));
 }
 
 class DiskFile final : public File {

@@ -13,10 +13,24 @@ model::Principal the_node() {
   return {.id = "node", .name = "first start", .role = model::Role::owner, .accounts = {"*"}};
 }
 
+// A state that was lost, and accepted as lost, leaves the token of the node before it: it may be the only copy of what the state, once
+// found again, knows.
+Result<void> keep_old_file(io::Files& files, Log& log, std::string const& path,
+                           std::string const& new_id) {
+  auto const there = files.exists(path);
+  if (!there) return pass(there);
+  if (!*there) return {};
+  auto const kept = path + ".before-" + new_id;
+  if (auto const moved = files.rename(path, kept); !moved) return moved;
+  log.warning("an owner's token of an earlier start was there: it is kept under another name",
+              {{"file", kept}});
+  return {};
+}
+
 }  // namespace
 
 io::Task<Result<bool>> make_first_token(store::Store& store, api::Registry& registry,
-                                        io::Files& files, std::string folder) {
+                                        io::Files& files, Log& log, std::string folder) {
   auto const records = co_await store.records(collection);
   if (!records) co_return pass(records);
   if (std::ranges::any_of(*records,
@@ -30,8 +44,10 @@ io::Task<Result<bool>> make_first_token(store::Store& store, api::Registry& regi
   }
   auto made = co_await registry.add_token(token_name, model::Role::owner, {"*"}, the_node());
   if (!made) co_return pass(made);
-  if (auto const written = files.write_all(folder + "/admin.token", made->secret + "\n", 0600);
-      !written)
+  auto const path = folder + "/admin.token";
+  if (auto const kept = keep_old_file(files, log, path, made->record.id); !kept)
+    co_return pass(kept);
+  if (auto const written = files.write_all(path, made->secret + "\n", 0600); !written)
     co_return pass(written);
 
   std::vector<store::RecordChange> changes;

@@ -88,7 +88,7 @@ io::Task<std::vector<std::string>> make_keys(KeysParts& parts, std::vector<RingK
   std::vector<std::string> made;
   for (auto const active_from : from) {
     auto key = co_await io::offload(parts.worker, [] { return crypto::SigningKey::generate(); });
-    auto const now = parts.clock.wall();
+    auto const now = parts.store.time().earliest();
     auto kid = new_kid(keys, now, parts.random);
     made.push_back(kid);
     keys.push_back({.kid = std::move(kid),
@@ -142,7 +142,7 @@ io::Task<Result<std::unique_ptr<SigningKeys>>> SigningKeys::open(KeysParts parts
   }
 
   // A new ring has a previous key, too, though it never signed: who reads the JWKS sees three from the first day.
-  auto const now = parts.clock.wall();
+  auto const now = parts.store.time().earliest();
   std::vector<WallTime> from;
   if (keys.empty())
     from = {now - std::chrono::days(30), now, crypto::next_rotation(now)};
@@ -173,7 +173,7 @@ io::Task<void> SigningKeys::run() {
 io::Task<Result<void>> SigningKeys::prepare() {
   if (busy_) co_return fail(Fault::conflict, "signing keys: a rotation is under way");
   auto keys = ring_.get()->keys();
-  auto missing = missing_keys(keys, parts_.clock.wall());
+  auto missing = missing_keys(keys, parts_.store.time().earliest());
   if (missing.empty()) co_return Result<void>();
   busy_ = true;
   auto made = co_await make_keys(parts_, keys, std::move(missing));
@@ -202,7 +202,7 @@ io::Task<Result<void>> SigningKeys::rotate_here(std::optional<std::string> emerg
   if (busy_)
     co_return fail(Fault::conflict, "signing keys: a rotation is under way; ask again in a moment");
   auto keys = ring_.get()->keys();
-  auto const now = parts_.clock.wall();
+  auto const now = parts_.store.time().earliest();
   std::vector<std::string> changed;
 
   bool next_takes_over = true;

@@ -183,6 +183,11 @@ std::string Metrics::text() const {
   add_gauge(log_bytes, {}, static_cast<double>(parts_.store.range().bytes));
   all.push_back(std::move(log_bytes));
 
+  auto trusted = gauge("millrace_clock_trusted",
+                       "0 while the wall clock is doubted and nothing is removed by it");
+  add_gauge(trusted, {}, parts_.store.time().doubt() ? 0 : 1);
+  all.push_back(std::move(trusted));
+
   auto signatures = counter("millrace_signatures_total", "JWTs signed");
   add_counter(signatures, {}, parts_.dispatcher.signatures().value());
   all.push_back(std::move(signatures));

@@ -27,7 +27,7 @@ struct StreamSample {
 };
 
 struct MetricsParts {  // all outlive the Metrics
-  store::Store const& store;
+  store::Store& store;
   Histogram const& commit_time;
   delivery::Dispatcher const& dispatcher;
   ingest::Ingest const& ingest;

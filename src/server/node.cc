@@ -103,7 +103,8 @@ io::Task<Result<void>> Node::open_secrets() {
   if (!registry) co_return pass(registry);
   registry_ = std::move(*registry);
 
-  auto const made = co_await make_first_token(*store_, *registry_, parts_.files, folder);
+  auto const made =
+      co_await make_first_token(*store_, *registry_, parts_.files, parts_.log, folder);
   if (!made) co_return pass(made);
   if (*made)
     parts_.log.info("first start: the owner's token is in a file",
@@ -127,6 +128,7 @@ io::Task<Result<void>> Node::open_delivery() {
     transports_.push_back(make_transports(*clients_.back(), parts_.clock, *trust));
   }
 
+  co_await forget_orphans();
   std::vector<model::DataStream> streams;
   for (auto const& stream : registry_->streams()) streams.push_back(*stream);
   auto dispatcher = co_await delivery::open_dispatcher(
@@ -142,6 +144,18 @@ io::Task<Result<void>> Node::open_delivery() {
   if (!dispatcher) co_return pass(dispatcher);
   dispatcher_ = std::move(*dispatcher);
   co_return Result<void>();
+}
+
+// What a crash between a deletion and its last checkpoint has left. It costs nothing but space: a failure is told, no more.
+io::Task<void> Node::forget_orphans() {
+  std::vector<StreamId> known;
+  for (auto const& stream : registry_->streams()) known.push_back(stream->id);
+  auto const removed = co_await store_->keep_streams(std::move(known));
+  if (!removed)
+    parts_.log.warning("rows of deleted data streams stay until the next start",
+                       {{"reason", removed.error().what}});
+  else if (*removed > 0)
+    parts_.log.info("rows of deleted data streams are removed", {{"rows", *removed}});
 }
 
 void Node::open_doors() {
@@ -194,7 +208,8 @@ void Node::open_doors() {
        .catalog = catalog_,
        .caliper = *caliper_,
        .drift = [this] { return drift_->now(); },
-       .guard = &*guard_});
+       .guard = &*guard_,
+       .health_note = [this] { return doubt_of(store_->time()); }});
   server_ = http::serve(
       std::move(acceptor_), parts_.loops.front(), parts_.loops,
       [this](http::ServerRequest request) { return route(std::move(request)); }, parts_.clock,
@@ -242,7 +257,8 @@ std::string Node::not_ready() const {
     case Phase::starting:
       return "starting";
     case Phase::ready:
-      return health_->trouble();
+      if (auto trouble = health_->trouble(); !trouble.empty()) return trouble;
+      return store_->refuses();
     case Phase::stopping:
       return "stopping";
   }

@@ -76,6 +76,7 @@ class Node {
   Result<void> open_store();
   io::Task<Result<void>> open_secrets();
   io::Task<Result<void>> open_delivery();
+  io::Task<void> forget_orphans();
   void open_doors();
   Result<void> listen();
   void start_chores();

@@ -75,6 +75,50 @@ TEST_F(NodeTest, refuses_to_start_without_the_master_key) {
   EXPECT_THAT(started.error().what, HasSubstr("master.key"));
 }
 
+// Each way to have less state than there was: refused, with the token of the owner untouched.
+TEST_F(NodeTest, refuses_to_start_with_less_state_than_there_was) {
+  ASSERT_TRUE(start());
+  auto const head = bearer();
+  stop();
+  auto const data = folder_ + "/data/";
+  auto const whole = *static_cast<io::Files&>(files_).read_all(data + "state.db", 1U << 30);
+  for (auto const& less :
+       {std::optional<std::string>(), std::optional<std::string>(""),
+        std::optional(whole.substr(0, whole.size() / 2)), std::optional(whole.substr(0, 100)),
+        std::optional(std::string(whole.size(), '\0'))}) {
+    SCOPED_TRACE(less ? fmt::format("{} bytes", less->size()) : "missing");
+    std::filesystem::remove(data + "state.db");
+    std::filesystem::remove(data + "state.db-wal");
+    if (less) ASSERT_TRUE(files_.write_all(data + "state.db", *less));
+
+    auto const started = start();
+
+    ASSERT_FALSE(started);
+    EXPECT_THAT(started.error().what, HasSubstr("accept-lost-state"));
+    EXPECT_EQ(bearer(), head);
+  }
+}
+
+TEST_F(NodeTest, keeps_the_token_of_a_state_whose_loss_is_accepted) {
+  ASSERT_TRUE(start());
+  auto const before = bearer();
+  stop();
+  auto const data = folder_ + "/data/";
+  std::filesystem::remove(data + "state.db");
+  std::filesystem::remove(data + "state.db-wal");
+  ASSERT_TRUE(files_.write_all(data + "accept-lost-state", ""));
+
+  ASSERT_TRUE(start());
+
+  EXPECT_NE(bearer(), before);
+  EXPECT_EQ(ask("GET", "/api/v1/data_streams", bearer()).status, 200);
+  EXPECT_EQ(ask("GET", "/api/v1/data_streams", before).status, 401);
+  int kept = 0;
+  for (auto const& name : *files_.list(folder_ + "/data"))
+    if (name.starts_with("admin.token.before-")) ++kept;
+  EXPECT_EQ(kept, 1);
+}
+
 TEST_F(NodeTest, refuses_a_folder_that_another_node_has) {
   ASSERT_TRUE(start());
 

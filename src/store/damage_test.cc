@@ -111,9 +111,81 @@ TEST_F(DamageTest, a_log_whose_end_is_gone_says_so_and_gives_no_position_twice) 
   auto const batches = read_all(1);
   EXPECT_EQ(batches.back()->number, appended->first.batch);
   EXPECT_GT(batches.size(), 30U);
+  // The numbers that were stepped over never were.
+  EXPECT_EQ(batches.size() - 1 + settings.meters->batches_damaged.value(), 40U);
   store.reset();
   open();
   EXPECT_EQ(read_all(1).size(), batches.size());
+  EXPECT_EQ(batches.size() - 1 + settings.meters->batches_damaged.value(), 40U);
+}
+
+TEST_F(DamageTest, a_damaged_end_is_stepped_over_once_however_often_it_is_opened) {
+  fill(40);
+  files.cut(segments().back() + "-wal", 40'000);
+  open();
+  auto const next = store->range().next;
+
+  for (int i = 0; i < 3; ++i) {
+    static_cast<void>(read_all(1));
+    EXPECT_LT(settings.meters->batches_damaged.value(), 40U);
+    reopen();
+    EXPECT_EQ(store->range().next, next);
+  }
+
+  EXPECT_EQ(log.count("the event log ends too early"), 1);
+}
+
+TEST_F(DamageTest, a_damaged_end_on_a_full_disk_counts_nothing_that_never_was) {
+  fill(40);
+  files.cut(segments().back() + "-wal", 110'000);
+  files.limit_space(files.used_space());
+  open();
+  StreamDelta delta;
+  delta.stream = {{1, 1}};
+  static_cast<void>(wait(store->checkpoint({delta})));
+  static_cast<void>(read_all(1));
+  EXPECT_LE(settings.meters->batches_damaged.value(), 40U);
+  files.limit_space(1ULL << 40);
+  clock.advance(std::chrono::seconds(1));
+  ASSERT_TRUE(wait(store->checkpoint({delta})));
+  reopen();
+
+  ASSERT_TRUE(append(block(1)));
+
+  static_cast<void>(read_all(1));
+  EXPECT_LE(settings.meters->batches_damaged.value(), 40U);
+}
+
+TEST_F(DamageTest, repeat_keys_that_cannot_be_read_are_told_and_the_others_known) {
+  open();
+  auto const keyed = [this](int n) {
+    return append(block(40, 1000, "grade_change", n),
+                  RepeatKey{"key-" + std::to_string(n), std::string(32, 'h'), "stored",
+                            std::chrono::hours(24)});
+  };
+  for (int n = 0; n < 40; ++n) ASSERT_TRUE(keyed(n));
+  ASSERT_TRUE(wait(store->close()));
+  store.reset();
+  files.flip_bit(segments().front(), 2 * 16'384, 6);  // the kind of the page that holds them
+
+  open();
+
+  EXPECT_EQ(log.count("repeat keys cannot be read"), 1);
+  EXPECT_FALSE(keyed(0)->repeated);
+  EXPECT_TRUE(keyed(39)->repeated);
+}
+
+// One code of SQLite stands for many troubles: the disk's own words are what people read.
+TEST_F(DamageTest, says_what_the_disk_said) {
+  settings.least_free_bytes = 0;
+  open();
+  files.fail_at(files.operations(), Fault::busy);
+
+  auto const refused = append(block(1));
+
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().fault, Fault::busy);
+  EXPECT_THAT(refused.error().what, HasSubstr("fails as it was told"));
 }
 
 TEST_F(DamageTest, a_newest_segment_that_is_no_database_is_left_as_it_is) {
@@ -168,6 +240,80 @@ TEST_F(DamageTest, a_full_disk_refuses_events_keeps_checkpoints_and_recovers_by_
   EXPECT_TRUE(taken) << taken.error().what;
   EXPECT_TRUE(fatal_lines.empty());
   EXPECT_EQ(log.count("disk has room again"), 1);
+  EXPECT_EQ(read_all(1).size(), 2U);
+}
+
+TEST_F(DamageTest, a_start_on_a_full_disk_goes_on_with_the_reserve_of_the_process_before) {
+  settings.reserve_bytes = 4 << 20;
+  settings.least_free_bytes = 1 << 20;
+  files.limit_space(200 << 20);
+  open();
+  StreamDelta delta;
+  delta.stream = {{1, 1}};
+  delta.progress.cursor = {7, 0};
+  ASSERT_TRUE(wait(store->checkpoint({delta})));
+  files.stop();
+  store.reset();
+  files.restart(1);
+  files.limit_space(files.used_space() + 1000);
+
+  open();
+
+  EXPECT_EQ(wait(store->load_streams())->at(0).progress.cursor.batch, 7U);
+  delta.progress.cursor = {8, 0};
+  EXPECT_TRUE(wait(store->checkpoint({delta})));
+  EXPECT_FALSE(*files.exists("/data/reserve.bin"));
+  EXPECT_THAT(store->refuses(), HasSubstr("disk is nearly full"));
+}
+
+TEST_F(DamageTest, a_start_on_a_full_disk_without_a_reserve_reads_what_it_cannot_fold) {
+  settings.least_free_bytes = 1 << 20;
+  open();
+  StreamDelta delta;
+  delta.stream = {{1, 1}};
+  delta.progress.cursor = {7, 0};
+  delta.retries.resize(2);
+  delta.retries[0].at = {5, 1};
+  delta.retries[1].at = {6, 1};
+  ASSERT_TRUE(wait(store->checkpoint({delta})));
+  delta.retries = {};
+  delta.retries_ended = {{5, 1}};
+  ASSERT_TRUE(wait(store->checkpoint({delta})));
+  files.stop();
+  store.reset();
+  files.restart(1);
+  files.limit_space(files.used_space());
+
+  open();
+
+  auto const streams = wait(store->load_streams());
+  ASSERT_TRUE(streams) << streams.error().what;
+  EXPECT_EQ(streams->at(0).progress.cursor.batch, 7U);
+  ASSERT_EQ(streams->at(0).retries.size(), 1U);
+  EXPECT_EQ(streams->at(0).retries[0].at.batch, 6U);
+}
+
+// A node that takes nothing says so, and sees by itself when it can again.
+TEST_F(DamageTest, says_why_it_refuses_events_for_as_long_as_it_does) {
+  settings.least_free_bytes = 0;
+  open();
+  ASSERT_TRUE(append(block(40, 1000)));
+  EXPECT_EQ(store->refuses(), "");
+  files.limit_space(files.used_space());
+  ASSERT_FALSE(append(block(1)));
+
+  for (int i = 0; i < 3; ++i) {
+    clock.advance(std::chrono::seconds(2));
+    EXPECT_THAT(store->refuses(), HasSubstr("no space left on device"));
+  }
+  files.limit_space(1ULL << 40);
+  clock.advance(std::chrono::seconds(2));
+  static_cast<void>(store->refuses());
+
+  EXPECT_EQ(store->refuses(), "");
+  EXPECT_EQ(read_all(1).size(), 1U);
+  ASSERT_TRUE(append(block(1)));
+  reopen();
   EXPECT_EQ(read_all(1).size(), 2U);
 }
 

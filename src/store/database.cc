@@ -34,12 +34,17 @@ Fault fault_of(int code) {
 
 }  // namespace
 
-// The only place where SQLite's codes become Faults.
+// The only place where SQLite's codes become Faults. Where the disk has said what is wrong, its words are the answer: SQLite has one
+// code for a full disk, used-up inodes and used-up descriptors.
 Error Database::error_of(int code, std::string_view doing) const {
-  return {fault_of(code), fmt::format("{}: {}: {} ({})", path_, doing,
-                                      (code & 0xFF) == SQLITE_FULL ? "no space is left on the disk"
-                                                                   : sqlite3_errstr(code),
-                                      code)};
+  auto const kind = code & 0xFF;
+  if (kind == SQLITE_FULL || kind == SQLITE_IOERR || kind == SQLITE_CANTOPEN)
+    if (auto const said = vfs_.take_failure(path_))
+      return {said->fault, fmt::format("{}: {}: {}", path_, doing, said->what)};
+  return {fault_of(code),
+          fmt::format("{}: {}: {} ({})", path_, doing,
+                      kind == SQLITE_FULL ? "no space is left on the disk" : sqlite3_errstr(code),
+                      code)};
 }
 
 Result<std::unique_ptr<Database>> Database::open(SqliteVfs const& vfs, std::string path,
@@ -53,12 +58,8 @@ Result<std::unique_ptr<Database>> Database::open(SqliteVfs const& vfs, std::stri
   int const code = sqlite3_open_v2(uri_of(path, options.use == DatabaseUse::sealed).c_str(), &raw,
                                    flags, vfs.name());
   check(raw != nullptr, "SQLite has memory");
-  std::unique_ptr<Database> database(new Database(raw, std::move(path)));
-  if (code != SQLITE_OK) {
-    auto error = database->error_of(code, "open");
-    if (code == SQLITE_CANTOPEN && !write) error.fault = Fault::missing;
-    return std::unexpected(std::move(error));
-  }
+  std::unique_ptr<Database> database(new Database(vfs, raw, std::move(path)));
+  if (code != SQLITE_OK) return std::unexpected(database->error_of(code, "open"));
   sqlite3_extended_result_codes(raw, 1);
   sqlite3_busy_timeout(raw, 10'000);
   sqlite3_limit(raw, SQLITE_LIMIT_ATTACHED, 0);
@@ -83,7 +84,7 @@ Result<std::unique_ptr<Database>> Database::open(SqliteVfs const& vfs, std::stri
   if (write) {
     settings += fmt::format("PRAGMA synchronous={};",
                             !options.durable ? "OFF" : (options.sync_commits ? "FULL" : "NORMAL"));
-    settings += "PRAGMA page_size=16384; PRAGMA journal_mode=WAL;";
+    settings += fmt::format("PRAGMA page_size={}; PRAGMA journal_mode=WAL;", page_bytes);
   }
   if (auto done = database->run(settings.c_str()); !done) return pass(done);
   return database;
@@ -100,16 +101,25 @@ Result<void> Database::run(char const* sql) {
   return {};
 }
 
-Result<void> Database::migrate(std::int32_t application, std::span<char const* const> steps) {
-  auto const pragma = [this](std::string_view sql) -> Result<std::int64_t> {
-    auto found = query(sql);
-    auto const row = found.step();
-    if (!row) return pass(row);
-    return found.number(0);
-  };
-  auto const version = pragma("PRAGMA user_version");
+Result<std::int64_t> Database::number_of(std::string_view pragma) {
+  auto found = query(pragma);
+  auto const row = found.step();
+  if (!row) return pass(row);
+  return found.number(0);
+}
+
+Result<bool> Database::is_blank() {
+  auto const version = number_of("PRAGMA user_version");
   if (!version) return pass(version);
-  auto const owner = pragma("PRAGMA application_id");
+  auto const owner = number_of("PRAGMA application_id");
+  if (!owner) return pass(owner);
+  return *version == 0 && *owner == 0;
+}
+
+Result<void> Database::migrate(std::int32_t application, std::span<char const* const> steps) {
+  auto const version = number_of("PRAGMA user_version");
+  if (!version) return pass(version);
+  auto const owner = number_of("PRAGMA application_id");
   if (!owner) return pass(owner);
   bool const empty = *version == 0 && *owner == 0;
   if (!empty && *owner != application)
@@ -144,6 +154,10 @@ Query Database::query(std::string_view sql) {
   return {*this, statement, code};
 }
 
+std::uint64_t Database::changed() const {
+  return static_cast<std::uint64_t>(sqlite3_changes64(db_));
+}
+
 Result<bool> Database::checkpoint(bool truncate) {
   int frames = 0;
   int moved = 0;
@@ -156,6 +170,8 @@ Result<bool> Database::checkpoint(bool truncate) {
 
 Query::~Query() {
   if (statement_ == nullptr) return;
+  auto const steps = sqlite3_stmt_status(statement_, SQLITE_STMTSTATUS_VM_STEP, 1);
+  database_.work_ += static_cast<std::uint64_t>(steps);
   sqlite3_reset(statement_);
   sqlite3_clear_bindings(statement_);
 }

@@ -34,6 +34,8 @@ class Query;
 
 class Database {
  public:
+  static constexpr std::uint64_t page_bytes = 16 * 1024;
+
   // Fails with: missing (read, sealed), corrupt, busy (no space), io.
   static Result<std::unique_ptr<Database>> open(SqliteVfs const& vfs, std::string path,
                                                 DatabaseOptions options);
@@ -50,18 +52,30 @@ class Database {
   // Moves the WAL into the file; `truncate` ends with an empty WAL. False: readers or writers kept it from finishing.
   Result<bool> checkpoint(bool truncate);
 
+  std::uint64_t changed() const;                // rows, by the latest statement
   int wal_pages() const { return wal_pages_; }  // after the latest commit
   bool in_transaction() const { return sqlite3_get_autocommit(db_) == 0; }
   std::string const& path() const { return path_; }
+  Result<std::int64_t> layout() {
+    return number_of("PRAGMA user_version");
+  }  // as migrate() left it
+  // True: nothing has ever been committed to it, as to a file that was just made. Fails as a query does.
+  Result<bool> is_blank();
+  // How much SQLite has done for queries that have ended, in steps of its machine: a measure of work for tests.
+  std::uint64_t work() const { return work_; }
   Error error_of(int code, std::string_view doing) const;
 
  private:
   friend class Query;
-  Database(sqlite3* db, std::string path) : db_(db), path_(std::move(path)) {}
+  Database(SqliteVfs const& vfs, sqlite3* db, std::string path)
+      : vfs_(vfs), db_(db), path_(std::move(path)) {}
+  Result<std::int64_t> number_of(std::string_view pragma);
 
+  SqliteVfs const& vfs_;
   sqlite3* db_;
   std::string path_;
   int wal_pages_ = 0;
+  std::uint64_t work_ = 0;
   std::map<std::string_view, sqlite3_stmt*> statements_;
 };
 

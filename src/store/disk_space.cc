@@ -9,7 +9,11 @@ constexpr std::string_view reserve_name = "reserve.bin";
 }  // namespace
 
 void DiskSpace::open() {
-  seen_.with([&](Seen& seen) { look(seen); });
+  seen_.with([&](Seen& seen) {
+    // One that an earlier process made serves this one: on a full disk it could not be made anew.
+    seen.reserve = folder_.files.exists(folder_.path(reserve_name)).value_or(false);
+    look(seen);
+  });
 }
 
 bool DiskSpace::is_low() {
@@ -53,6 +57,11 @@ bool DiskSpace::make_reserve() {
 bool DiskSpace::release_reserve() {
   return seen_.with([&](Seen& seen) {
     if (!seen.reserve) return false;
+    // What is short may be descriptors or inodes: the reserve is for bytes.
+    auto const space = folder_.files.space(folder_.settings.folder);
+    if (space &&
+        space->free_bytes > std::max<std::uint64_t>(folder_.settings.reserve_bytes, 1 << 20))
+      return false;
     seen.reserve = false;
     // Only the name goes: its blocks are free at once, for this user as for others.
     bool const gone = folder_.files.remove(folder_.path(reserve_name)).has_value();

@@ -12,9 +12,9 @@ class DiskSpace {
  public:
   explicit DiskSpace(Folder& folder) : folder_(folder) {}
 
-  void open();    // makes the reserve when there is room
+  void open();    // takes over the reserve of an earlier process, or makes one when there is room
   bool is_low();  // looks at most four times a second; below the watermark appends are refused
-  // Gives the reserve back to the disk. False when there is none.
+  // Gives the reserve back to the disk. False when there is none, or when bytes are not what is short.
   bool release_reserve();
 
  private:

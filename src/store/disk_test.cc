@@ -1,8 +1,12 @@
 // The store on a real disk, with its real threads and clock.
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
+#include <set>
 
 #include "store/store_fixture.h"
 
@@ -80,6 +84,32 @@ TEST_F(DiskTest, stores_attempts_after_a_second_without_being_asked) {
   store->add_attempt(attempt);
 
   EXPECT_EQ(wait(store->attempts({attempt.stream, {}, {}, {}, {}, {}, 10}))->items.size(), 2U);
+}
+
+TEST_F(DiskTest, says_that_descriptors_have_run_out_and_not_that_the_disk_is_full) {
+  open_on_disk();
+  ASSERT_TRUE(append(block(1)));
+  ASSERT_TRUE(wait(store->close()));
+  store.reset();
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  int const next = ::open("/dev/null", O_RDONLY);
+  ::close(next);
+  std::set<std::string> said;
+  for (int more = 1; more < 12; ++more) {
+    rlimit few = before;
+    few.rlim_cur = static_cast<rlim_t>(next + more);
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+    auto opened = open_folder(settings, disk, system_clock, system_random, log);
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+    if (!opened) said.insert(opened.error().what);
+  }
+
+  EXPECT_FALSE(said.empty());
+  for (auto const& line : said) {
+    EXPECT_THAT(line, ::testing::HasSubstr("Too many open files"));
+    EXPECT_THAT(line, ::testing::Not(::testing::HasSubstr("space")));
+  }
 }
 
 TEST_F(DiskTest, refuses_a_second_opening_of_the_folder) {

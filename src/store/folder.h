@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "io/trusted_time.h"
 #include "store/open.h"
 #include "store/sqlite_vfs.h"
 
@@ -15,6 +16,7 @@ struct Folder {
         clock(by),
         random(chance),
         log(to),
+        time(by),
         vfs(on, settings.fatal) {}
 
   std::string path(std::string_view name) const {
@@ -27,6 +29,7 @@ struct Folder {
   io::Clock& clock;
   io::Random& random;
   Log& log;
+  io::TrustedTime time;
   SqliteVfs vfs;
   std::unique_ptr<io::File> lock;  // while it is open no other process uses the folder
 };

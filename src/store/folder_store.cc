@@ -15,7 +15,8 @@
 namespace millrace::store {
 namespace {
 
-constexpr int background = 5;  // niceness beside the commit thread's
+constexpr int background = 5;     // niceness beside the commit thread's
+constexpr int most_slices = 200;  // of what is too old, in one go
 constexpr auto tick = std::chrono::milliseconds(250);
 
 [[noreturn]] void end_process(std::string const& why) {
@@ -64,12 +65,15 @@ class FolderStore final : public Store {
     folder_.lock = std::move(*lock);
     space_.open();
     if (auto done = state_.open(); !done) return done;
+    if (auto done = accept_clock(); !done) return done;
     if (auto done = segments_.load(); !done) return done;
     if (auto done = writer_.open(state_.known_next()); !done) return done;
     if (auto done = attempts_.open(); !done) return done;
     if (folder_.settings.ticker) start_ticker();
     return {};
   }
+
+  io::TrustedTime& time() override { return folder_.time; }
 
   // ---- the event log
   io::Task<Result<Appended>> append(model::EventBlock events,
@@ -107,6 +111,7 @@ class FolderStore final : public Store {
     co_return co_await io::offload(*read_worker_, [this, event] { return reader_.find(event); });
   }
   LogRange range() const override { return writer_.range(); }
+  std::string refuses() override { return writer_.refuses(); }
   std::shared_ptr<void> follow(io::Executor loop, std::function<void(SharedBatch)> batch) override {
     return writer_.follow(std::move(loop), std::move(batch));
   }
@@ -114,9 +119,14 @@ class FolderStore final : public Store {
     co_return co_await io::offload(*read_worker_, [this, now] { return reader_.doomed(now); });
   }
   io::Task<Result<LogRange>> retain(WallTime now) override {
-    auto const state =
-        co_await io::offload(*state_worker_, [this, now] { return state_.retain(now); });
-    if (!state) co_return pass(state);
+    for (int slice = 0; slice < most_slices; ++slice) {
+      auto const more =
+          co_await io::offload(*state_worker_, [this, now] { return state_.retain(now); });
+      if (!more) co_return pass(more);
+      if (!*more) break;
+    }
+    auto const accepted = co_await io::offload(*state_worker_, [this] { return accept_clock(); });
+    if (!accepted) co_return pass(accepted);
     auto const attempts =
         co_await io::offload(*attempts_worker_, [this, now] { return attempts_.retain(now); });
     if (!attempts) co_return pass(attempts);
@@ -127,9 +137,13 @@ class FolderStore final : public Store {
   io::Task<Result<std::vector<StreamState>>> load_streams() override {
     co_return co_await io::offload(*state_worker_, [this] { return state_.load_streams(); });
   }
+  io::Task<Result<std::uint64_t>> keep_streams(std::vector<StreamId> known) override {
+    co_return co_await io::offload(
+        *state_worker_, [this, known = std::move(known)] { return state_.keep_streams(known); });
+  }
   io::Task<Result<void>> checkpoint(std::vector<StreamDelta> deltas) override {
     co_return co_await io::offload(*state_worker_, [this, deltas = std::move(deltas)] {
-      return state_.checkpoint(deltas, writer_.range().next);
+      return state_.checkpoint(deltas, writer_.stored_next());
     });
   }
   io::Task<Result<Page<Undelivered>>> undelivered(StreamId stream, std::string after,
@@ -185,8 +199,8 @@ class FolderStore final : public Store {
     stop_ticker();
     auto const log = co_await io::answer<Result<void>>(
         [this](io::Resolver<Result<void>> done) { writer_.close(std::move(done)); });
-    auto const state =
-        co_await io::offload(*state_worker_, [this] { return state_.close(writer_.range().next); });
+    auto const state = co_await io::offload(*state_worker_,
+                                            [this] { return state_.close(writer_.stored_next()); });
     auto const attempts =
         co_await io::offload(*attempts_worker_, [this] { return attempts_.close(); });
     if (!log) co_return pass(log);
@@ -195,6 +209,18 @@ class FolderStore final : public Store {
   }
 
  private:
+  // An operator who makes this file says that the wall clock is right.
+  Result<void> accept_clock() {
+    auto const path = folder_.path("accept-clock");
+    auto const there = folder_.files.exists(path);
+    if (!there) return pass(there);
+    if (!*there) return {};
+    if (folder_.time.doubt())
+      folder_.log.warning("the clock is accepted by the operator", {{"file", path}});
+    folder_.time.confirm();
+    return folder_.files.remove(path);
+  }
+
   // What happens after a time, though nobody calls: attempts that waited long enough go to disk.
   void start_ticker() {
     ticker_loop_ = std::make_unique<io::asio::io_context>(1);

@@ -12,6 +12,15 @@ namespace {
 constexpr std::size_t most_open = 8;
 constexpr std::size_t most_told = 100'000;
 
+// Nothing is to be had of it, now or later; what others hold is there.
+bool is_of_the_segment(Error const& error) {
+  return error.fault == Fault::corrupt || error.fault == Fault::missing;
+}
+
+constexpr std::string_view sql_first_time =
+    "SELECT accepted_ms FROM batches ORDER BY number LIMIT 1";
+constexpr std::string_view sql_last_time =
+    "SELECT accepted_ms FROM batches ORDER BY number DESC LIMIT 1";
 constexpr std::string_view sql_time =
     "SELECT number, accepted_ms FROM batches WHERE number >= ?1 ORDER BY number LIMIT 1";
 constexpr std::string_view sql_header =
@@ -58,26 +67,23 @@ Result<std::vector<BatchSummary>> LogReader::summaries(std::uint64_t first, std:
   return found;
 }
 
+// Times of acceptance do not fall within a segment, and may from one to the next, where the wall clock was put right. So each segment is
+// asked for itself.
 Result<std::uint64_t> LogReader::batch_at(WallTime time) {
-  auto const range = writer_.range();
-  auto const all = segments_.all();
-  // The last segment that begins before `time`; what is wanted is in it, or is the first of the next.
-  std::size_t low = 0;
-  std::size_t high = all.size();
-  while (low < high) {
-    auto const middle = (low + high) / 2;
-    auto const begins = first_accepted(all[middle]);
-    if (begins && *begins < time)
-      low = middle + 1;
-    else
-      high = middle;
+  auto const wanted = std::chrono::ceil<std::chrono::milliseconds>(time);
+  for (auto const& segment : segments_.all()) {
+    auto const last = last_accepted(segment);
+    if (!last && !is_of_the_segment(last.error())) return pass(last);
+    if (!last || *last < wanted) continue;
+    return first_in(segment, wanted);
   }
-  if (low == 0) return all.empty() ? range.next : all.front().first;
-  auto const& segment = all[low - 1];
-  auto const end = std::min(segment.end, range.next);
+  return writer_.range().next;
+}
+
+Result<std::uint64_t> LogReader::first_in(Segment const& segment, WallTime time) {
+  auto const end = std::min(segment.end, writer_.range().next);
   auto from = segment.first;
   auto to = end;
-  auto const wanted_ms = unix_ms(time) + (from_unix_ms(unix_ms(time)) < time ? 1 : 0);
   while (from < to) {
     auto const middle = from + (to - from) / 2;
     std::optional<Row> seen;
@@ -86,7 +92,7 @@ Result<std::uint64_t> LogReader::batch_at(WallTime time) {
       return false;
     });
     if (!done) return pass(done);
-    if (seen && seen->number < to && seen->accepted_ms < wanted_ms)
+    if (seen && seen->number < to && seen->accepted_ms < unix_ms(time))
       from = seen->number + 1;
     else
       to = middle;
@@ -95,13 +101,32 @@ Result<std::uint64_t> LogReader::batch_at(WallTime time) {
 }
 
 Result<std::pair<SharedBatch, std::uint32_t>> LogReader::find(EventId event) {
-  auto const time = event.uuid.time();
-  auto first = batch_at(time);
+  auto const all = segments_.all();
+  auto const time = from_unix_ms(unix_ms(event.uuid.time()));
+  for (auto segment = all.rbegin(); segment != all.rend(); ++segment) {
+    auto const first = first_accepted(*segment);
+    auto const last = first ? last_accepted(*segment) : Result<WallTime>(pass(first));
+    if (!last && !is_of_the_segment(last.error())) return pass(last);
+    if (!last || time < *first || time > *last) continue;
+    auto found = find_in(*segment, event);
+    if (!found) return pass(found);
+    auto const index = static_cast<std::uint32_t>(event.uuid.low & 0xFFFF);
+    if (!*found || index >= (*found)->events.size()) continue;
+    memory_.add_older(*found);
+    return std::pair(std::move(*found), index);
+  }
+  return fail(Fault::missing, "event " + event.text() + ": is not in the log");
+}
+
+// Null: it is not in this one.
+Result<SharedBatch> LogReader::find_in(Segment const& segment, EventId event) {
+  auto const time_ms = unix_ms(event.uuid.time());
+  auto const first = first_in(segment, from_unix_ms(time_ms));
   if (!first) return pass(first);
   auto const wanted_low = event.uuid.low & ~std::uint64_t{0xFFFF};
   SharedBatch found;
   auto const done = walk(*first, Wanted::all, [&](Row const& row) -> Result<bool> {
-    if (row.accepted_ms > unix_ms(time)) return false;
+    if (row.accepted_ms != time_ms || row.number >= segment.end) return false;
     auto batch = decode_batch(row.number, row.header, row.body);
     if (!batch) return pass(batch);
     if ((*batch)->first_id.high != event.uuid.high || (*batch)->first_id.low != wanted_low)
@@ -110,11 +135,7 @@ Result<std::pair<SharedBatch, std::uint32_t>> LogReader::find(EventId event) {
     return false;
   });
   if (!done) return pass(done);
-  auto const index = static_cast<std::uint32_t>(event.uuid.low & 0xFFFF);
-  if (!found || index >= found->events.size())
-    return fail(Fault::missing, "event " + event.text() + ": is not in the log");
-  memory_.add_older(found);
-  return std::pair(found, index);
+  return found;
 }
 
 Result<void> LogReader::walk(std::uint64_t first, Wanted wanted, Visit const& visit) {
@@ -208,34 +229,66 @@ Result<Database*> LogReader::open(Segment const& segment) {
   return kept.database.get();
 }
 
-Result<WallTime> LogReader::first_accepted(Segment const& segment) {
-  if (segment.first_accepted) return *segment.first_accepted;
+Result<WallTime> LogReader::accepted(Segment const& segment, std::string_view sql) {
   auto const database = open(segment);
   if (!database) return pass(database);
-  auto rows = (*database)->query(sql_time);
-  rows.bind(1, segment.first);
-  auto const row = rows.step();
-  if (!row) return pass(row);
-  if (!*row) return fail(Fault::missing, segment.path + ": is empty");
-  auto const time = from_unix_ms(rows.number(1));
-  segments_.time(segment.first, time);
-  return time;
-}
-
-Result<WallTime> LogReader::last_accepted(Segment const& segment) {
-  auto const database = open(segment);
-  if (!database) return pass(database);
-  auto rows = (*database)->query("SELECT accepted_ms FROM batches ORDER BY number DESC LIMIT 1");
+  auto rows = (*database)->query(sql);
   auto const row = rows.step();
   if (!row) return pass(row);
   if (!*row) return fail(Fault::missing, segment.path + ": is empty");
   return from_unix_ms(rows.number(0));
 }
 
+Result<WallTime> LogReader::first_accepted(Segment const& segment) {
+  if (segment.first_accepted) return *segment.first_accepted;
+  auto const time = accepted(segment, sql_first_time);
+  if (time) segments_.know(segment.first, &Segment::first_accepted, *time);
+  return time;
+}
+
+Result<WallTime> LogReader::last_accepted(Segment const& segment) {
+  if (segment.last_accepted) return *segment.last_accepted;
+  auto const time = accepted(segment, sql_last_time);
+  if (time && segment.end != std::numeric_limits<std::uint64_t>::max())
+    segments_.know(segment.first, &Segment::last_accepted, *time);
+  return time;
+}
+
+// When it was made, by the time that was trusted then; nullopt: it does not say.
+std::optional<WallTime> LogReader::began(Segment const& segment) {
+  if (!segment.began) {
+    auto const database = open(segment);
+    if (!database) return std::nullopt;
+    auto const mark = Segments::mark_of(**database, "began_ms");
+    if (!mark) return std::nullopt;
+    segments_.know(segment.first, &Segment::began, from_unix_ms(mark->value_or(0)));
+    return *mark ? std::optional(from_unix_ms(**mark)) : std::nullopt;
+  }
+  return *segment.began == WallTime() ? std::nullopt : segment.began;
+}
+
+// Numbers that the writer stepped over behind a damaged end never were: what is left of the range is damage.
 void LogReader::damaged(std::uint64_t from, std::uint64_t end, std::string const& file,
                         std::string const& why) {
   if (from >= end || told_.contains(from) || told_.size() >= most_told) return;
   told_.insert(from);
+  if (auto const gap = writer_.gap_from(); gap != 0) end = std::min(end, std::max(from, gap));
+  for (auto const& segment : segments_.all()) {
+    if (segment.first <= from || segment.first > end) continue;
+    auto const database = open(segment);
+    auto const mark = database ? Segments::mark_of(**database, "never_from")
+                               : Result<std::optional<std::int64_t>>(std::nullopt);
+    if (!mark || !*mark) continue;
+    auto const never = std::max(from, static_cast<std::uint64_t>(**mark));
+    tell_damage(from, never, file, why);
+    from = segment.first;
+  }
+  tell_damage(from, end, file, why);
+}
+
+void LogReader::tell_damage(std::uint64_t from, std::uint64_t end, std::string const& file,
+                            std::string const& why) {
+  if (from >= end) return;
   folder_.meters().batches_damaged.add(end - from);
   folder_.log.error("record batches are damaged: their events are lost",
                     {{"from_batch", from}, {"to_batch", end - 1}, {"file", file}, {"why", why}});
@@ -255,7 +308,12 @@ std::uint64_t LogReader::keep_from(WallTime now) {
   auto bytes = segments_.bytes();
   auto keep = all.empty() ? writer_.range().oldest : all.front().first;
   for (std::size_t i = 0; i + 1 < all.size(); ++i) {  // never the newest
-    auto const newest = last_accepted(all[i]);
+    // Nothing in it is younger than a later one, whatever the wall said when it was written.
+    auto newest = last_accepted(all[i]);
+    if (!newest) newest = first_accepted(all[i + 1]);
+    std::optional<WallTime> next_began;
+    for (auto next = i + 1; next < all.size() && !next_began; ++next) next_began = began(all[next]);
+    if (newest && next_began) newest = std::min(*newest, *next_began);
     bool const too_old = newest && *newest < oldest_allowed;
     if (!too_old && bytes <= limit) break;
     bytes -= std::min(bytes, all[i].bytes);

@@ -47,10 +47,16 @@ class LogReader {
   Result<std::uint64_t> walk_segment(Segment const& segment, std::uint64_t from, std::uint64_t end,
                                      Wanted wanted, Visit const& visit, bool& enough);
   Result<Database*> open(Segment const& segment);
+  Result<std::uint64_t> first_in(Segment const& segment, WallTime time);
+  Result<SharedBatch> find_in(Segment const& segment, EventId event);
+  Result<WallTime> accepted(Segment const& segment, std::string_view sql);
   Result<WallTime> first_accepted(Segment const& segment);
   Result<WallTime> last_accepted(Segment const& segment);
+  std::optional<WallTime> began(Segment const& segment);
   void damaged(std::uint64_t from, std::uint64_t end, std::string const& file,
                std::string const& why);
+  void tell_damage(std::uint64_t from, std::uint64_t end, std::string const& file,
+                   std::string const& why);
   std::uint64_t keep_from(WallTime now);
 
   Folder& folder_;

@@ -9,12 +9,21 @@
 namespace millrace::store {
 namespace {
 
-constexpr std::uint64_t page_bytes = 16 * 1024;
 constexpr std::size_t most_events = 60'000;  // an id has 16 bits for the index
 // Left free after a damaged end of the log: no position that somebody may remember is given out twice.
 constexpr std::uint64_t jump = 10'000;
+constexpr auto try_again_after = std::chrono::seconds(1);
 constexpr auto longest_keep = std::chrono::hours(24);
 constexpr std::size_t most_key = 512, most_answer = 64 * 1024;
+
+constexpr std::string_view gap_mark =
+    "never_from";  // numbers from it to the segment's first never were
+constexpr std::string_view began_mark = "began_ms";
+
+bool stands_behind_a_gap(Database& segment) {
+  auto const mark = Segments::mark_of(segment, gap_mark);
+  return mark && *mark;
+}
 
 constexpr std::string_view insert_batch =
     "INSERT INTO batches(number, accepted_ms, header, body) VALUES(?1, ?2, ?3, ?4)";
@@ -56,7 +65,8 @@ Result<void> LogWriter::open(std::uint64_t known_next) {
   if (auto done = open_newest(known_next); !done) return done;
   auto const all = segments_.all();
   oldest_ = all.empty() ? next_.load() : all.front().first;
-  load_repeats();
+  if (last_accepted_ != WallTime()) folder_.time.begin(last_accepted_);
+  if (auto done = load_repeats(); !done) return done;
   for (auto const& segment : all)
     if (!segment.sealed && segment.first != active_first_) checkpoint_later(segment.first, nullptr);
   return {};
@@ -92,7 +102,8 @@ Result<void> LogWriter::open_newest(std::uint64_t known_next) {
       break;
     }
     if (!*found && segment.first < known_next) damaged = true;
-    if (!*found && !segments.empty()) {
+    bool const steps = !*found && database && stands_behind_a_gap(**database);
+    if (!*found && !segments.empty() && !steps) {
       // Made, but never written: a crash came between. The one before it may go on.
       database->reset();
       static_cast<void>(folder_.files.remove(segment.path + "-wal"));
@@ -103,7 +114,9 @@ Result<void> LogWriter::open_newest(std::uint64_t known_next) {
     if (!*found) next = std::max(next, segment.first);
     if (next < known_next || damaged) break;
     auto first = (*database)->query("SELECT accepted_ms FROM batches ORDER BY number LIMIT 1");
-    if (auto const row = first.step(); row && *row) active_since_ = from_unix_ms(first.number(0));
+    auto const row = first.step();
+    if (!row) return pass(row);
+    if (*row) active_since_ = from_unix_ms(first.number(0));
     active_ = std::move(*database);
     active_first_ = segment.first;
     active_rows_ = *found ? next - segment.first : 0;
@@ -114,48 +127,69 @@ Result<void> LogWriter::open_newest(std::uint64_t known_next) {
     folder_.log.error(
         "the event log ends too early: what followed is lost",
         {{"from_batch", next}, {"known_to_batch", known_next == 0 ? 0 : known_next - 1}});
-    next = std::max(next, known_next) + jump;
+    gap_from_ = std::max(next, known_next);
+    next_ = gap_from_ + jump;
+    // Said in a file at once; if the disk is full, with the first batch.
+    static_cast<void>(ensure_active());
+    return {};
   }
   next_ = next;
   return {};
 }
 
-void LogWriter::load_repeats() {
-  auto const now = unix_ms(folder_.clock.wall());
-  std::vector<SharedRepeat> found;
-  std::size_t bytes = 0;
-  auto segments = segments_.all();
-  for (auto at = segments.rbegin(); at != segments.rend() && bytes < folder_.settings.repeat_bytes;
-       ++at) {
-    std::unique_ptr<Database> own;
-    auto* database = active_.get();
-    if (at->first != active_first_ || !active_) {
-      auto opened = Database::open(folder_.vfs, at->path,
-                                   {.use = at->sealed ? DatabaseUse::sealed : DatabaseUse::read});
-      if (!opened) continue;  // whoever reads events from it says what is wrong
-      own = std::move(*opened);
-      database = own.get();
-    }
-    auto rows = database->query(
-        "SELECT key, expires_ms, batch, event, body_hash, answer FROM repeats ORDER BY id DESC");
-    for (auto row = rows.step(); row && *row && bytes < folder_.settings.repeat_bytes;
-         row = rows.step()) {
-      if (rows.number(1) <= now) continue;
-      auto repeat = std::make_shared<Repeat>();
-      repeat->key = rows.bytes(0);
-      repeat->expires_ms = rows.number(1);
-      repeat->first = {rows.count(2), static_cast<std::uint32_t>(rows.number(3))};
-      repeat->body_hash = rows.bytes(4);
-      repeat->answer = rows.bytes(5);
-      bytes += repeat->bytes();
-      found.push_back(std::move(repeat));
-    }
-    // What older segments hold has expired.
-    auto first = database->query("SELECT accepted_ms FROM batches ORDER BY number LIMIT 1");
-    auto const row = first.step();
-    if (row && *row && first.number(0) < now - whole_ms(longest_keep)) break;
+Result<void> LogWriter::load_repeats() {
+  Loaded loaded;
+  auto const segments = segments_.all();
+  for (auto at = segments.rbegin(); at != segments.rend() && !loaded.enough; ++at) {
+    auto const done = load_repeats_of(*at, loaded);
+    if (done) continue;
+    // Descriptors or memory are short: the next start may have them. What cannot be read will not come back, and the node goes on.
+    if (done.error().fault == Fault::busy) return done;
+    folder_.log.error(
+        "repeat keys cannot be read: a request of the last day that is sent again may be stored "
+        "twice",
+        {{"file", at->path}, {"why", done.error().what}});
   }
-  for (auto at = found.rbegin(); at != found.rend(); ++at) remember(*at);
+  for (auto at = loaded.repeats.rbegin(); at != loaded.repeats.rend(); ++at) remember(*at);
+  return {};
+}
+
+Result<void> LogWriter::load_repeats_of(Segment const& segment, Loaded& loaded) {
+  auto const now = unix_ms(folder_.time.earliest());
+  std::unique_ptr<Database> own;
+  auto* database = active_.get();
+  if (segment.first != active_first_ || !active_) {
+    auto opened = Database::open(folder_.vfs, segment.path,
+                                 {.use = segment.sealed ? DatabaseUse::sealed : DatabaseUse::read});
+    if (!opened) return pass(opened);
+    own = std::move(*opened);
+    database = own.get();
+  }
+  auto rows = database->query(
+      "SELECT key, expires_ms, batch, event, body_hash, answer FROM repeats ORDER BY id DESC");
+  auto row = rows.step();
+  for (; row && *row; row = rows.step()) {
+    if (loaded.bytes >= folder_.settings.repeat_bytes) {
+      loaded.enough = true;
+      return {};
+    }
+    if (rows.number(1) <= now) continue;
+    auto repeat = std::make_shared<Repeat>();
+    repeat->key = rows.bytes(0);
+    repeat->expires_ms = rows.number(1);
+    repeat->first = {rows.count(2), static_cast<std::uint32_t>(rows.number(3))};
+    repeat->body_hash = rows.bytes(4);
+    repeat->answer = rows.bytes(5);
+    loaded.bytes += repeat->bytes();
+    loaded.repeats.push_back(std::move(repeat));
+  }
+  if (!row) return pass(row);
+  // What older segments hold has expired.
+  auto first = database->query("SELECT accepted_ms FROM batches ORDER BY number LIMIT 1");
+  auto const oldest = first.step();
+  if (!oldest) return pass(oldest);
+  loaded.enough = *oldest && first.number(0) < now - whole_ms(longest_keep);
+  return {};
 }
 
 // ---- queue ------------------------------------------------------------------------------------------------------------------
@@ -219,7 +253,10 @@ void LogWriter::commit(std::vector<Job> jobs) {
   Staged staged;
   stage(staged, jobs);
   Result<void> done;
-  if (!staged.batches.empty() || !staged.repeats.empty()) done = write(staged);
+  if (!staged.batches.empty() || !staged.repeats.empty()) {
+    done = write(staged);
+    note_outcome(done);
+  }
   if (done) {
     publish(staged);
     folder_.meters().commits.add();
@@ -233,7 +270,8 @@ void LogWriter::commit(std::vector<Job> jobs) {
 void LogWriter::stage(Staged& staged, std::vector<Job>& jobs) {
   staged.next = next_.load();
   staged.accepted_at = accepted_now();
-  auto const now_ms = unix_ms(staged.accepted_at);
+  auto const now_ms = unix_ms(folder_.time.earliest());
+  auto const from_ms = unix_ms(folder_.time.latest());
   for (auto& job : jobs) {
     if (job.repeat) {
       auto const fresh = staged.fresh.find(job.repeat->key);
@@ -277,7 +315,7 @@ void LogWriter::stage(Staged& staged, std::vector<Job>& jobs) {
       repeat->key = std::move(job.repeat->key);
       repeat->body_hash = std::move(job.repeat->body_hash);
       repeat->answer = std::move(job.repeat->answer);
-      repeat->expires_ms = now_ms + whole_ms(std::min<Duration>(job.repeat->keep, longest_keep));
+      repeat->expires_ms = from_ms + whole_ms(std::min<Duration>(job.repeat->keep, longest_keep));
       repeat->first = first;
       staged.fresh.emplace(repeat->key, repeat);
       staged.repeats.push_back(std::move(repeat));
@@ -324,6 +362,47 @@ Result<void> LogWriter::write(Staged const& staged) {
   return transaction.commit();
 }
 
+void LogWriter::note_outcome(Result<void> const& written) {
+  failing_.with([&](auto& failing) {
+    if (written)
+      failing.reset();
+    else
+      failing = Failing{written.error().what, folder_.clock.now()};
+  });
+}
+
+// A commit that leaves nothing behind, to see whether one is possible again.
+Result<void> LogWriter::write_nothing() {
+  if (auto done = ensure_active(); !done) return done;
+  Transaction transaction(*active_);
+  if (auto done = transaction.begin(); !done) return done;
+  auto row = active_->query(insert_repeat);
+  row.blob(1, "").bind(2, std::int64_t{0}).bind(3, std::int64_t{0}).bind(4, std::int64_t{0});
+  row.blob(5, "").blob(6, "");
+  if (auto done = row.run(); !done) return done;
+  if (auto done = active_->run("DELETE FROM repeats WHERE id = last_insert_rowid()"); !done)
+    return done;
+  return transaction.commit();
+}
+
+std::string LogWriter::refuses() {
+  if (space_.is_low()) return "the disk is nearly full: no events are taken until there is space";
+  bool const full = queue_.with([&](Queue const& queue) {
+    return queue.bytes >= folder_.settings.queued_bytes ||
+           queue.jobs.size() >= folder_.settings.queued_calls;
+  });
+  if (full) return "too much waits to be written: no events are taken until some of it is";
+  bool again = false;
+  auto const why = failing_.with([&](auto& failing) -> std::string {
+    if (!failing) return {};
+    again = folder_.clock.now() - failing->tried >= try_again_after;
+    if (again) failing->tried = folder_.clock.now();
+    return "the event log cannot be written: " + failing->why;
+  });
+  if (again) committer_->post([this] { note_outcome(write_nothing()); });
+  return why;
+}
+
 void LogWriter::publish(Staged& staged) {
   for (auto const& repeat : staged.repeats) remember(repeat);
   if (staged.batches.empty()) return;
@@ -354,9 +433,12 @@ void LogWriter::publish(Staged& staged) {
 
 WallTime LogWriter::accepted_now() {
   auto const now = from_unix_ms(unix_ms(folder_.clock.wall()));
-  // Times of acceptance do not fall, so that a time finds its batch. A clock that was far ahead and was put right is believed.
-  if (now < last_accepted_ && last_accepted_ - now < std::chrono::hours(1)) return last_accepted_;
-  return now;
+  if (now >= last_accepted_) return now;
+  if (last_accepted_ - now < io::TrustedTime::tolerance) return last_accepted_;
+  // A clock that was far ahead and was put right is believed. Within a segment times of acceptance do not fall, so that a time finds
+  // its batch: another one begins, and until it can the time stands still.
+  if (folder_.clock.now() >= roll_again_) roll();
+  return active_ && active_rows_ > 0 ? last_accepted_ : now;
 }
 
 // ---- segments ---------------------------------------------------------------------------------------------------------------
@@ -366,6 +448,11 @@ Result<void> LogWriter::ensure_active() {
   auto const first = next_.load();
   auto const path = segments_.path_of(first);
   auto database = segments_.open_writer(path);
+  if (database)
+    if (auto begun = begin_segment(**database); !begun) {
+      database->reset();
+      database = pass(begun);
+    }
   if (!database) {
     // Half a file would be taken for the log's end by the next start.
     static_cast<void>(folder_.files.remove(path + "-wal"));
@@ -375,8 +462,24 @@ Result<void> LogWriter::ensure_active() {
   active_ = std::move(*database);
   active_first_ = first;
   active_rows_ = 0;
-  segments_.add({first, 0, path, 0, false, std::nullopt});
+  gap_from_ = 0;
+  Segment made;
+  made.first = first;
+  made.path = path;
+  segments_.add(std::move(made));
   return {};
+}
+
+Result<void> LogWriter::begin_segment(Database& segment) {
+  Transaction transaction(segment);
+  if (auto done = transaction.begin(); !done) return done;
+  Result<void> done;
+  // A time that is doubted says nothing of the age of what stands before it.
+  if (!folder_.time.doubt())
+    done = Segments::set_mark(segment, began_mark, unix_ms(folder_.time.earliest()));
+  if (done && gap_from_ != 0)
+    done = Segments::set_mark(segment, gap_mark, static_cast<std::int64_t>(gap_from_.load()));
+  return done ? transaction.commit() : done;
 }
 
 void LogWriter::after_commit() {
@@ -386,9 +489,9 @@ void LogWriter::after_commit() {
     // Its own block: a statement under way would keep the checkpoint below from its work.
     auto pages = active_->query("PRAGMA page_count");
     auto const row = pages.step();
-    if (row && *row) bytes = pages.count(0) * page_bytes;
+    if (row && *row) bytes = pages.count(0) * Database::page_bytes;
   }
-  auto const wal_bytes = static_cast<std::uint64_t>(active_->wal_pages()) * page_bytes;
+  auto const wal_bytes = static_cast<std::uint64_t>(active_->wal_pages()) * Database::page_bytes;
   segments_.grew(active_first_, std::max(bytes, wal_bytes));
   auto const limit = folder_.settings.segment_bytes;
   bool const old =
@@ -461,7 +564,7 @@ LogWriter::SharedRepeat LogWriter::repeat_of(std::string const& key, std::int64_
 }
 
 void LogWriter::remember(SharedRepeat repeat) {
-  auto const now = unix_ms(folder_.clock.wall());
+  auto const now = unix_ms(folder_.time.earliest());
   repeats_bytes_ += repeat->bytes();
   // An expired entry under the same key gives way; its own turn at the front of the line then finds another's entry.
   if (auto const at = repeats_.find(repeat->key); at != repeats_.end()) repeats_.erase(at);

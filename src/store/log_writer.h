@@ -4,6 +4,7 @@
 #include <atomic>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -34,6 +35,12 @@ class LogWriter {
   void submit(Job job);
   std::shared_ptr<void> follow(io::Executor loop, std::function<void(SharedBatch)> batch);
   LogRange range() const;
+  // As range().next, and 0 while that is a step that no file knows yet: nobody may remember it.
+  std::uint64_t stored_next() const { return gap_from_ == 0 ? range().next : 0; }
+  std::uint64_t gap_from() const {
+    return gap_from_;
+  }  // where such a step begins; 0: there is none
+  std::string refuses();  // as Store::refuses()
   void oldest_is(std::uint64_t batch) { oldest_.store(batch); }
   // Begins a new segment when the newest holds anything, so that retention can have it.
   void roll_soon();
@@ -56,7 +63,16 @@ class LogWriter {
     std::size_t bytes = 0;
     bool running = false;  // a round is posted or at work
   };
-  struct Staged;  // one commit in the making
+  struct Failing {  // the latest commit did not succeed
+    std::string why;
+    SteadyTime tried{};
+  };
+  struct Staged;   // one commit in the making
+  struct Loaded {  // repeat keys, the newest first
+    std::vector<SharedRepeat> repeats;
+    std::size_t bytes = 0;
+    bool enough = false;
+  };
 
   void rounds();
   std::vector<Job> take();
@@ -65,13 +81,17 @@ class LogWriter {
   void close_batch(Staged& staged);
   Result<void> write(Staged const& staged);
   void publish(Staged& staged);
+  void note_outcome(Result<void> const& written);
+  Result<void> write_nothing();
   Result<void> ensure_active();
   void after_commit();
   void roll();
   WallTime accepted_now();
   SharedRepeat repeat_of(std::string const& key, std::int64_t now_ms);
   void remember(SharedRepeat repeat);
-  void load_repeats();
+  Result<void> load_repeats();
+  Result<void> load_repeats_of(Segment const& segment, Loaded& loaded);
+  Result<void> begin_segment(Database& segment);
   Result<void> open_newest(std::uint64_t known_next);
   void checkpoint_later(std::uint64_t first, std::unique_ptr<Database> database);
 
@@ -82,7 +102,10 @@ class LogWriter {
 
   std::atomic<std::uint64_t> oldest_{1};
   std::atomic<std::uint64_t> next_{1};
+  std::atomic<std::uint64_t> gap_from_{
+      0};  // numbers from here to next_ never were; 0: no such gap, or a file says it
   io::Locked<Queue> queue_;
+  io::Locked<std::optional<Failing>> failing_;
   io::Locked<std::vector<std::weak_ptr<Follower const>>> followers_;
 
   // The commit thread's own.

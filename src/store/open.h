@@ -44,6 +44,7 @@ struct FolderSettings {
   Duration log_age = std::chrono::hours(24 * 7);
   std::uint64_t log_bytes = 50'000'000'000;  // or 60 % of the disk, what is less
   Duration undelivered_age = std::chrono::hours(24 * 30);
+  Duration audit_age = std::chrono::hours(24 * 400);
   Duration attempts_age = std::chrono::hours(24 * 7);
   std::uint64_t attempts_bytes = 5'000'000'000;
   std::uint64_t attempts_segment_bytes = 256ULL << 20;

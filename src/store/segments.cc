@@ -16,7 +16,10 @@ constexpr char const* steps[] = {
     "CREATE TABLE repeats(id INTEGER PRIMARY KEY, key BLOB NOT NULL, expires_ms INTEGER NOT NULL, "
     "batch INTEGER NOT NULL,"
     " event INTEGER NOT NULL, body_hash BLOB NOT NULL, answer BLOB NOT NULL);",
+    "CREATE TABLE marks(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;",
 };
+
+constexpr std::int64_t layout_with_marks = 2;
 
 std::optional<std::uint64_t> first_of(std::string_view name) {
   constexpr std::string_view before = "log-";
@@ -32,10 +35,12 @@ std::optional<std::uint64_t> first_of(std::string_view name) {
   return first;
 }
 
-std::uint64_t size_of(io::Files& files, std::string const& path) {
+// 0 of a file that is not there.
+Result<std::uint64_t> size_of(io::Files& files, std::string const& path) {
   auto file = files.open(path, io::OpenMode::read);
-  if (!file) return 0;
-  return (*file)->size().value_or(0);
+  if (!file && file.error().fault == Fault::missing) return 0;
+  if (!file) return pass(file);
+  return (*file)->size();
 }
 
 void set_ends(std::vector<Segment>& segments) {
@@ -53,12 +58,14 @@ Result<void> Segments::load() {
     auto const first = first_of(name);
     if (!first) continue;
     auto const path = folder_.path(name);
+    // A write-ahead log that cannot be looked at is no empty one: what it holds would be left out.
     auto const wal = size_of(folder_.files, path + "-wal");
+    if (!wal) return pass(wal);
     Segment segment;
     segment.first = *first;
     segment.path = path;
-    segment.bytes = std::max(size_of(folder_.files, path), wal);
-    segment.sealed = wal == 0;
+    segment.bytes = std::max(size_of(folder_.files, path).value_or(0), *wal);
+    segment.sealed = *wal == 0;
     add(std::move(segment));
   }
   return {};
@@ -104,7 +111,7 @@ void Segments::grew(std::uint64_t first, std::uint64_t bytes) {
   });
 }
 void Segments::seal(std::uint64_t first) {
-  auto const bytes = size_of(folder_.files, path_of(first));
+  auto const bytes = size_of(folder_.files, path_of(first)).value_or(0);
   segments_.with([&](auto& map) {
     if (auto const at = map.find(first); at != map.end()) {
       at->second.sealed = true;
@@ -112,10 +119,9 @@ void Segments::seal(std::uint64_t first) {
     }
   });
 }
-void Segments::time(std::uint64_t first, WallTime first_accepted) {
+void Segments::know(std::uint64_t first, std::optional<WallTime> Segment::* what, WallTime time) {
   segments_.with([&](auto& map) {
-    if (auto const at = map.find(first); at != map.end())
-      at->second.first_accepted = first_accepted;
+    if (auto const at = map.find(first); at != map.end()) at->second.*what = time;
   });
 }
 void Segments::drop(std::uint64_t first) {
@@ -129,6 +135,23 @@ Result<std::unique_ptr<Database>> Segments::open_writer(std::string const& path)
   if (!database) return database;
   if (auto done = (*database)->migrate(application, steps); !done) return pass(done);
   return database;
+}
+
+Result<std::optional<std::int64_t>> Segments::mark_of(Database& segment, std::string_view name) {
+  auto const layout = segment.layout();
+  if (!layout) return pass(layout);
+  if (*layout < layout_with_marks) return std::nullopt;
+  auto row = segment.query("SELECT value FROM marks WHERE name = ?1");
+  row.text(1, name);
+  auto const found = row.step();
+  if (!found) return pass(found);
+  return *found ? std::optional(row.number(0)) : std::nullopt;
+}
+
+Result<void> Segments::set_mark(Database& segment, std::string_view name, std::int64_t value) {
+  auto row = segment.query("INSERT OR REPLACE INTO marks(name, value) VALUES(?1, ?2)");
+  row.text(1, name).bind(2, value);
+  return row.run();
 }
 
 void Segments::checkpoint(std::uint64_t first, std::unique_ptr<Database> database) {

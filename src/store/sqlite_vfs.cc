@@ -29,9 +29,16 @@ struct SharedFile {
   std::array<void const*, SQLITE_SHM_NLOCK> writer{};
 };
 
+struct Failure {
+  std::uint64_t order = 0;
+  Error error{};
+};
+
 struct Tables {
   std::map<std::string, SharedFile> files;  // by path
   std::set<std::string> fresh;              // made, but their folder was not synced since
+  std::map<std::string, Failure> failures;  // the latest of each path that nobody has taken
+  std::uint64_t failed = 0;
 };
 
 std::string folder_of(std::string const& path) {
@@ -70,8 +77,15 @@ struct VfsFile {  // SQLite allocates it and knows only its first member
 OpenFile& self(sqlite3_file* file) { return *reinterpret_cast<VfsFile*>(file)->open; }
 Inside& self(sqlite3_vfs* vfs) { return *static_cast<Inside*>(vfs->pAppData); }
 
-int code_of(Error const& error, int otherwise) {
+// SQLite knows codes only: what really happened is kept for take_failure().
+int code_of(Inside& in, std::string const& path, Error const& error, int otherwise) {
+  in.tables.with([&](Tables& tables) {
+    tables.failures.insert_or_assign(path, Failure{++tables.failed, error});
+  });
   return error.fault == Fault::busy ? SQLITE_FULL : otherwise;
+}
+int code_of(OpenFile& open, Error const& error, int otherwise) {
+  return code_of(open.in, open.path, error, otherwise);
 }
 
 // A connection that ends gives back all that it holds.
@@ -107,7 +121,7 @@ int file_close(sqlite3_file* file) {
 int file_read(sqlite3_file* file, void* out, int size, sqlite3_int64 at) {
   auto const bytes = std::span(static_cast<std::byte*>(out), static_cast<std::size_t>(size));
   auto const got = self(file).file->read(static_cast<std::uint64_t>(at), bytes);
-  if (!got) return SQLITE_IOERR_READ;
+  if (!got) return code_of(self(file), got.error(), SQLITE_IOERR_READ);
   if (*got == bytes.size()) return SQLITE_OK;
   std::memset(bytes.data() + *got, 0, bytes.size() - *got);
   return SQLITE_IOERR_SHORT_READ;
@@ -116,12 +130,12 @@ int file_read(sqlite3_file* file, void* out, int size, sqlite3_int64 at) {
 int file_write(sqlite3_file* file, void const* in, int size, sqlite3_int64 at) {
   auto const bytes = std::span(static_cast<std::byte const*>(in), static_cast<std::size_t>(size));
   auto const done = self(file).file->write(static_cast<std::uint64_t>(at), bytes);
-  return done ? SQLITE_OK : code_of(done.error(), SQLITE_IOERR_WRITE);
+  return done ? SQLITE_OK : code_of(self(file), done.error(), SQLITE_IOERR_WRITE);
 }
 
 int file_truncate(sqlite3_file* file, sqlite3_int64 size) {
   auto const done = self(file).file->truncate(static_cast<std::uint64_t>(size));
-  return done ? SQLITE_OK : code_of(done.error(), SQLITE_IOERR_TRUNCATE);
+  return done ? SQLITE_OK : code_of(self(file), done.error(), SQLITE_IOERR_TRUNCATE);
 }
 
 int file_sync(sqlite3_file* file, int) {
@@ -144,7 +158,7 @@ int file_sync(sqlite3_file* file, int) {
 
 int file_size(sqlite3_file* file, sqlite3_int64* size) {
   auto const found = self(file).file->size();
-  if (!found) return SQLITE_IOERR_FSTAT;
+  if (!found) return code_of(self(file), found.error(), SQLITE_IOERR_FSTAT);
   *size = static_cast<sqlite3_int64>(*found);
   return SQLITE_OK;
 }
@@ -285,14 +299,14 @@ int vfs_open(sqlite3_vfs* vfs, char const* path, sqlite3_file* file, int flags, 
   bool const create = (flags & SQLITE_OPEN_CREATE) != 0;
   if (create) {
     auto const there = in.files.exists(path);
-    if (!there) return SQLITE_CANTOPEN;
+    if (!there) return code_of(in, path, there.error(), SQLITE_CANTOPEN);
     if (!*there) in.tables.with([&](Tables& tables) { tables.fresh.insert(path); });
   }
   auto const mode =
       create ? io::OpenMode::create
              : ((flags & SQLITE_OPEN_READONLY) != 0 ? io::OpenMode::read : io::OpenMode::write);
   auto opened = in.files.open(path, mode);
-  if (!opened) return code_of(opened.error(), SQLITE_CANTOPEN);
+  if (!opened) return code_of(in, path, opened.error(), SQLITE_CANTOPEN);
   auto owned = std::make_unique<OpenFile>(OpenFile{in, path, std::move(*opened)});
   in.tables.with([&](Tables& tables) { ++tables.files[owned->path].open; });
   reinterpret_cast<VfsFile*>(file)->open = owned.release();
@@ -304,7 +318,9 @@ int vfs_open(sqlite3_vfs* vfs, char const* path, sqlite3_file* file, int flags, 
 int vfs_delete(sqlite3_vfs* vfs, char const* path, int sync_folder) {
   auto& in = self(vfs);
   if (auto const done = in.files.remove(path); !done)
-    return done.error().fault == Fault::missing ? SQLITE_IOERR_DELETE_NOENT : SQLITE_IOERR_DELETE;
+    return done.error().fault == Fault::missing
+               ? SQLITE_IOERR_DELETE_NOENT
+               : code_of(in, path, done.error(), SQLITE_IOERR_DELETE);
   if (sync_folder == 0) return SQLITE_OK;
   if (auto const done = in.files.sync_folder(folder_of(path)); !done) {
     in.fatal(done.error().what);
@@ -315,7 +331,7 @@ int vfs_delete(sqlite3_vfs* vfs, char const* path, int sync_folder) {
 
 int vfs_access(sqlite3_vfs* vfs, char const* path, int, int* there) {
   auto const found = self(vfs).files.exists(path);
-  if (!found) return SQLITE_IOERR_ACCESS;
+  if (!found) return code_of(self(vfs), path, found.error(), SQLITE_IOERR_ACCESS);
   *there = *found ? 1 : 0;
   return SQLITE_OK;
 }
@@ -372,5 +388,17 @@ SqliteVfs::SqliteVfs(io::Files& files, std::function<void(std::string const&)> f
 SqliteVfs::~SqliteVfs() { sqlite3_vfs_unregister(&inside_->vfs); }
 
 char const* SqliteVfs::name() const { return inside_->name.c_str(); }
+
+std::optional<Error> SqliteVfs::take_failure(std::string const& path) const {
+  return inside_->tables.with([&](Tables& tables) -> std::optional<Error> {
+    Failure newest;
+    for (auto const* const part : {"", "-wal", "-journal"}) {
+      auto taken = tables.failures.extract(path + part);
+      if (taken && taken.mapped().order > newest.order) newest = std::move(taken.mapped());
+    }
+    if (newest.order == 0) return std::nullopt;
+    return std::move(newest.error);
+  });
+}
 
 }  // namespace millrace::store

@@ -5,6 +5,7 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "io/files.h"
@@ -21,6 +22,10 @@ class SqliteVfs {
   ~SqliteVfs();  // every connection is closed by then
 
   char const* name() const;  // for sqlite3_open_v2()
+
+  // What the disk said when an operation on the database `path` failed last, once: SQLite passes on a code, which says less.
+  // Any thread.
+  std::optional<Error> take_failure(std::string const& path) const;
 
   struct Inside;
 

@@ -37,17 +37,36 @@ constexpr char const* steps[] = {
     "CREATE TABLE dead_letters(id TEXT PRIMARY KEY, at_ns INTEGER NOT NULL, source TEXT NOT NULL, "
     "account TEXT NOT NULL,"
     " reason TEXT NOT NULL, payload BLOB NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID;",
+    // Retention touches what goes, and nothing else.
+    "CREATE INDEX ledger_oldest ON ledger(minute);",
 };
 
 constexpr std::uint64_t most_journal_rows = 1'000;
-constexpr auto ledger_kept = std::chrono::hours(24 * 30);
-
 std::int64_t ns_of(WallTime time) { return time.time_since_epoch().count(); }
 WallTime time_of(std::int64_t ns) { return WallTime(Duration(ns)); }
 
 }  // namespace
 
 Result<void> StateFile::open() {
+  if (auto good = guard_.before_open(); !good) return good;
+  if (auto done = with_reserve([this] { return open_database(); }); !done)
+    return std::unexpected(guard_.unreadable(std::move(done.error())));
+  if (auto done = read_all(); !done)
+    return std::unexpected(guard_.unreadable(std::move(done.error())));
+  if (stored_time_) folder_.time.begin(*stored_time_);
+  auto const mark = guard_.judge(mark_);
+  if (!mark) return pass(mark);
+  if (*mark != mark_)
+    if (auto done = commit([&] { return put_mark(*mark); }); !done) return done;
+  mark_ = *mark;
+  if (auto done = with_reserve([this] { return guard_.begin(mark_); }); !done) return done;
+  auto const folded = fold();
+  // A full disk does not keep a node from starting: what the journal says is in memory, too.
+  if (!folded && folded.error().fault != Fault::busy) return folded;
+  return {};
+}
+
+Result<void> StateFile::open_database() {
   DatabaseOptions options;
   options.durable = folder_.settings.durable;
   options.checkpoint_pages = 1'000;
@@ -55,39 +74,95 @@ Result<void> StateFile::open() {
   auto opened = Database::open(folder_.vfs, folder_.path("state.db"), options);
   if (!opened) return pass(opened);
   database_ = std::move(*opened);
-  if (auto done = database_->migrate(application, steps); !done) return done;
-  {
-    auto mark = database_->query("SELECT value FROM marks WHERE name = 'log_next'");
-    auto const row = mark.step();
-    if (!row) return pass(row);
-    if (*row) known_next_ = mark.count(0);
+  if (auto whole = check_last_page(); !whole) return whole;
+  auto const blank = database_->is_blank();
+  if (!blank) return pass(blank);
+  if (*blank)
+    if (auto good = guard_.is_blank(); !good) return good;
+  return database_->migrate(application, steps);
+}
+
+// SQLite takes a page whose end is cut off for one that ends in zeros. A checkpoint that a crash cut short leaves such a page, too, and
+// then the write-ahead log still holds all of it.
+Result<void> StateFile::check_last_page() {
+  auto const is_whole = [this]() -> Result<bool> {
+    auto const file = folder_.files.open(database_->path(), io::OpenMode::read);
+    if (!file) return pass(file);
+    auto const size = (*file)->size();
+    if (!size) return pass(size);
+    return *size % Database::page_bytes == 0;
+  };
+  auto whole = is_whole();
+  if (whole && !*whole) {
+    if (auto done = database_->checkpoint(false); !done) return pass(done);
+    whole = is_whole();
   }
-  {
-    auto rows = database_->query("SELECT deltas, id FROM journal ORDER BY id");
-    auto row = rows.step();
-    for (; row && *row; row = rows.step()) {
-      auto deltas = decode_deltas(rows.bytes(0));
-      if (!deltas)
-        return fail(Fault::corrupt, fmt::format("{}: checkpoint {}: {}", database_->path(),
-                                                rows.number(1), deltas.error().what));
-      for (auto const& delta : *deltas) apply(delta);
-      ++journal_rows_;
-    }
-    if (!row) return pass(row);
+  if (!whole) return pass(whole);
+  return *whole ? Result<void>() : fail(Fault::corrupt, database_->path() + ": is cut off");
+}
+
+Result<void> StateFile::read_all() {
+  if (auto done = read_marks(); !done) return done;
+  if (auto done = read_journal(); !done) return done;
+  return count_letters();
+}
+
+Result<void> StateFile::read_marks() {
+  auto rows = database_->query("SELECT name, value FROM marks");
+  auto row = rows.step();
+  for (; row && *row; row = rows.step()) {
+    auto const name = rows.bytes(0);
+    auto const value = rows.count(1);
+    if (name == "log_next") known_next_ = value;
+    if (name == "time_ms") stored_time_ = from_unix_ms(rows.number(1));
+    if (name == "folder") mark_.folder = value;
+    if (name == "commits") mark_.commits = value;
+    if (name == "changes") mark_.changes = value;
   }
-  {
-    auto sums = database_->query("SELECT count(*), coalesce(sum(bytes), 0) FROM dead_letters");
-    auto const row = sums.step();
-    if (!row) return pass(row);
-    letters_ = sums.count(0);
-    letter_bytes_ = sums.count(1);
+  if (!row) return pass(row);
+  return {};
+}
+
+Result<void> StateFile::put_mark(StateMark const& mark) {
+  auto put = database_->query(
+      "INSERT INTO marks(name, value) VALUES('folder', ?1), ('commits', ?2), ('changes', ?3), "
+      "('time_ms', ?4) ON CONFLICT(name) DO UPDATE SET value = excluded.value");
+  put.bind(1, mark.folder).bind(2, mark.commits).bind(3, mark.changes);
+  put.bind(4, unix_ms(folder_.time.earliest()));
+  return put.run();
+}
+
+Result<void> StateFile::read_journal() {
+  auto rows = database_->query("SELECT deltas, id FROM journal ORDER BY id");
+  auto row = rows.step();
+  for (; row && *row; row = rows.step()) {
+    auto deltas = decode_deltas(rows.bytes(0));
+    if (!deltas)
+      return fail(Fault::corrupt, fmt::format("{}: checkpoint {}: {}", database_->path(),
+                                              rows.number(1), deltas.error().what));
+    for (auto const& delta : *deltas) apply(delta);
+    ++journal_rows_;
   }
-  return fold();
+  if (!row) return pass(row);
+  return {};
+}
+
+Result<void> StateFile::count_letters() {
+  auto sums = database_->query("SELECT count(*), coalesce(sum(bytes), 0) FROM dead_letters");
+  auto const row = sums.step();
+  if (!row) return pass(row);
+  letters_ = sums.count(0);
+  letter_bytes_ = sums.count(1);
+  return {};
 }
 
 Result<void> StateFile::close(std::uint64_t log_next) {
   auto done = fold();
-  if (done) done = commit([&] { return remember_head(log_next); });
+  if (done)
+    done = commit([&]() -> Result<void> {
+      if (auto marked = remember_head(log_next); !marked) return marked;
+      return put_mark(mark_);
+    });
   database_.reset();
   return done;
 }
@@ -103,7 +178,7 @@ Result<void> StateFile::run(std::string_view sql, std::string_view key) {
 Result<void> StateFile::checkpoint(std::vector<StreamDelta> const& deltas, std::uint64_t log_next) {
   auto const began = folder_.clock.now();
   auto const row = encode_deltas(deltas);
-  auto done = commit([&]() -> Result<void> {
+  auto done = commit_counted(Counted::progress, [&]() -> Result<void> {
     if (auto marked = remember_head(log_next); !marked) return marked;
     return write_checkpoint(deltas, row);
   });
@@ -125,7 +200,7 @@ Result<void> StateFile::checkpoint(std::vector<StreamDelta> const& deltas, std::
 Result<void> StateFile::remember_head(std::uint64_t log_next) {
   auto mark = database_->query(
       "INSERT INTO marks(name, value) VALUES('log_next', ?1) ON CONFLICT(name) DO UPDATE SET value "
-      "= excluded.value");
+      "= max(value, excluded.value)");
   mark.bind(1, log_next);
   return mark.run();
 }
@@ -158,7 +233,7 @@ Result<void> StateFile::write_checkpoint(std::vector<StreamDelta> const& deltas,
           .text(6, event.kind.type);
       put.bind(7, event.metadata_bytes)
           .bind(8, unix_ms(event.accepted_at))
-          .bind(9, ns_of(event.failed_at));
+          .bind(9, ns_of(kept_from(event.failed_at)));
       put.bind(10, std::int64_t{static_cast<std::uint8_t>(event.failure)})
           .bind(11, std::int64_t{event.status})
           .text(12, event.reason)
@@ -173,6 +248,12 @@ Result<void> StateFile::write_checkpoint(std::vector<StreamDelta> const& deltas,
     }
   }
   return {};
+}
+
+// When the wall has fallen back, what fails now is not old for that.
+WallTime StateFile::kept_from(WallTime failed_at) const {
+  if (!folder_.time.doubt()) return failed_at;
+  return std::max(failed_at, folder_.time.latest() - io::TrustedTime::tolerance);
 }
 
 void StateFile::apply(StreamDelta const& delta) {
@@ -251,7 +332,8 @@ Result<void> StateFile::fold_stream(std::string const& key, Pending const& pendi
 }
 
 Result<std::vector<StreamState>> StateFile::load_streams() {
-  if (auto done = fold(); !done) return pass(done);
+  // On a full disk the journal stays, and is laid over what the rows say.
+  if (auto done = fold(); !done && done.error().fault != Fault::busy) return pass(done);
   std::map<StreamId, StreamState> found;
   {
     auto rows = database_->query("SELECT stream, progress FROM streams");
@@ -289,9 +371,24 @@ Result<std::vector<StreamState>> StateFile::load_streams() {
         at->second.undelivered = rows.count(1);
     if (!row) return pass(row);
   }
+  for (auto const& [stream, pending] : pending_) lay_over(found, stream, pending);
   std::vector<StreamState> states;
   for (auto& [stream, state] : found) states.push_back(std::move(state));
   return states;
+}
+
+void StateFile::lay_over(std::map<StreamId, StreamState>& found, StreamId stream,
+                         Pending const& pending) {
+  if (pending.removed) found.erase(stream);
+  if (!pending.alive) return;
+  auto& state = found[stream];
+  state.stream = stream;
+  state.progress = pending.progress;
+  std::erase_if(state.retries,
+                [&](Retry const& retry) { return pending.retries.contains(retry.at); });
+  for (auto const& [at, retry] : pending.retries)
+    if (retry) state.retries.push_back(*retry);
+  std::ranges::sort(state.retries, {}, &Retry::at);
 }
 
 // ---- undelivered, ledger ----------------------------------------------------------------------------------------------------
@@ -373,23 +470,6 @@ Result<std::vector<LedgerMinute>> StateFile::ledger(StreamId stream, std::int64_
   std::vector<LedgerMinute> minutes;
   for (auto const& [minute, sum] : sums) minutes.push_back(sum);
   return minutes;
-}
-
-Result<void> StateFile::retain(WallTime now) {
-  auto const failed_before = ns_of(now - folder_.settings.undelivered_age);
-  auto const minute_before =
-      std::chrono::floor<std::chrono::minutes>(now - ledger_kept).time_since_epoch().count();
-  // In small commits, so that checkpoints come in between: the worker takes them in turn, and the rest goes next time.
-  return commit([&]() -> Result<void> {
-    auto old = database_->query(
-        "DELETE FROM undelivered WHERE id IN (SELECT id FROM undelivered WHERE failed_ns < ?1 "
-        "ORDER BY failed_ns LIMIT 5000)");
-    old.bind(1, failed_before);
-    if (auto done = old.run(); !done) return done;
-    auto minutes = database_->query("DELETE FROM ledger WHERE minute < ?1");
-    minutes.bind(1, std::int64_t{minute_before});
-    return minutes.run();
-  });
 }
 
 }  // namespace millrace::store

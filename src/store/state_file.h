@@ -4,22 +4,29 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "store/database.h"
 #include "store/disk_space.h"
 #include "store/folder.h"
+#include "store/state_guard.h"
 
 namespace millrace::store {
 
 class StateFile {
  public:
-  StateFile(Folder& folder, DiskSpace& space) : folder_(folder), space_(space) {}
+  StateFile(Folder& folder, DiskSpace& space) : folder_(folder), space_(space), guard_(folder) {}
 
+  // Fails with: missing, conflict, corrupt (less state than there must have been: StateGuard), invalid (a newer version), busy, io.
   Result<void> open();
   Result<void> close(std::uint64_t log_next);
   std::uint64_t known_next() const { return known_next_; }  // how far the log had come, at least
+  std::optional<WallTime> stored_time() const {
+    return stored_time_;
+  }  // trusted, when it was written last
 
   Result<std::vector<StreamState>> load_streams();
   // `log_next`: how far the log has come.
@@ -27,7 +34,10 @@ class StateFile {
   Result<Page<Undelivered>> undelivered(StreamId stream, std::string const& after,
                                         std::size_t limit);
   Result<std::vector<LedgerMinute>> ledger(StreamId stream, std::int64_t from, std::int64_t to);
-  Result<void> retain(WallTime now);
+  Result<std::uint64_t> keep_streams(std::vector<StreamId> const& known);
+  // Removes a bounded part of what is too old. True: there is more.
+  Result<bool> retain(WallTime now);
+  std::uint64_t work() const { return database_->work(); }  // done so far, as Database::work()
 
   Result<void> change(std::vector<RecordChange> const& changes);
   Result<std::vector<Record>> records(std::string const& collection);
@@ -57,22 +67,61 @@ class StateFile {
         return done;
     }
   }
+  // The same for what somebody is answered: it is counted, and the witness of the count follows.
+  enum class Counted : std::uint8_t { progress, records };
+  template <class Work>
+  Result<void> commit_counted(Counted what, Work const& work) {
+    auto next = mark_;
+    ++next.commits;
+    if (what == Counted::records) ++next.changes;
+    auto done = commit([&]() -> Result<void> {
+      if (auto worked = work(); !worked) return worked;
+      return put_mark(next);
+    });
+    if (!done) return done;
+    mark_ = next;
+    guard_.committed(mark_, what == Counted::records);
+    return {};
+  }
+  // Runs what opens the file, once more with the reserve's blocks when the disk is full.
+  template <class Work>
+  Result<void> with_reserve(Work const& work) {
+    auto done = work();
+    if (done || done.error().fault != Fault::busy || !space_.release_reserve()) return done;
+    return work();
+  }
+  Result<void> open_database();
+  Result<void> check_last_page();
+  Result<void> read_all();
+  Result<void> read_marks();
+  Result<void> read_journal();
+  Result<void> count_letters();
+  Result<void> put_mark(StateMark const& mark);
+  WallTime kept_from(WallTime failed_at) const;
   void apply(StreamDelta const& delta);
+  static void lay_over(std::map<StreamId, StreamState>& found, StreamId stream,
+                       Pending const& pending);
   Result<void> write_checkpoint(std::vector<StreamDelta> const& deltas, std::string const& row);
   Result<void> fold();
   Result<void> write_folded();
   Result<void> fold_stream(std::string const& key, Pending const& pending);
   Result<void> change_one(RecordChange const& change);
+  Result<std::uint64_t> delete_slice(std::string_view sql, std::int64_t before);
+  Result<std::uint64_t> delete_all_of(std::string_view sql, std::string const& key);
+  Result<std::set<std::string>> streams_with_rows();
   Result<void> remember_head(std::uint64_t log_next);
   Result<void> run(std::string_view sql, std::string_view key);
 
   Folder& folder_;
   DiskSpace& space_;
+  StateGuard guard_;
+  StateMark mark_;
   std::unique_ptr<Database> database_;
   std::map<StreamId, Pending> pending_;
   std::uint64_t journal_bytes_ = 0;
   std::uint64_t journal_rows_ = 0;
   std::uint64_t known_next_ = 0;
+  std::optional<WallTime> stored_time_;
   std::uint64_t letters_ = 0;
   std::uint64_t letter_bytes_ = 0;
 };

@@ -20,7 +20,7 @@ std::size_t size_of(DeadLetter const& letter) {
 }  // namespace
 
 Result<void> StateFile::change(std::vector<RecordChange> const& changes) {
-  return commit([&]() -> Result<void> {
+  return commit_counted(Counted::records, [&]() -> Result<void> {
     for (auto const& one : changes)
       if (auto done = change_one(one); !done) return done;
     return {};
@@ -101,7 +101,7 @@ Result<void> StateFile::add_dead_letters(std::vector<DeadLetter> letters) {
           Uuid::v7(folder_.clock.wall(), folder_.random.bits(), folder_.random.bits()).text();
     if (letter.payload.size() > most_letter_payload) letter.payload.resize(most_letter_payload);
   }
-  auto done = commit([&]() -> Result<void> {
+  auto done = commit_counted(Counted::progress, [&]() -> Result<void> {
     count = letters_;
     bytes = letter_bytes_;
     for (auto const& letter : letters) {

@@ -15,6 +15,7 @@
 #include "base/time.h"
 #include "base/uuid.h"
 #include "io/task.h"
+#include "io/trusted_time.h"
 #include "model/attempt.h"
 #include "model/event_block.h"
 
@@ -195,6 +196,8 @@ struct Page {  // newest first
 class Store {
  public:
   virtual ~Store() = default;
+  // By which what is old is removed and what has an end ends; it begins with the last time that was stored. Any thread.
+  virtual io::TrustedTime& time() = 0;
 
   // ---- the event log
   // Stores the events and answers once they are on disk. Calls made meanwhile share one commit, in the order of the calls.
@@ -214,16 +217,23 @@ class Store {
   // Fails with: missing.
   virtual io::Task<Result<std::pair<SharedBatch, std::uint32_t>>> find(EventId event) = 0;
   virtual LogRange range() const = 0;  // any thread; never blocks
+  // Why append() refuses every event now, for people; empty: it does not. While writing fails, asking has it tried again, once a
+  // second at most. Any thread; may look at the disk.
+  virtual std::string refuses() = 0;
   // Calls `batch` on `loop` for each batch committed from now on, in order. Ends with the returned handle.
   virtual std::shared_ptr<void> follow(io::Executor loop,
                                        std::function<void(SharedBatch)> batch) = 0;
   // The headers of what the next retain() will unlink, so that its loss can be counted first. That retain() unlinks no more than this.
   virtual io::Task<Result<std::vector<BatchSummary>>> doomed(WallTime now) = 0;
-  // Unlinks segments that are too old or too many (DESIGN 4, Retention); answers the range that is left.
+  // Unlinks segments that are too old or too many (DESIGN 4, Retention), and removes what else is too old: undelivered events, minutes
+  // of the ledger, attempts, lines of the audit log. Answers the range that is left. `now`: time().earliest().
   virtual io::Task<Result<LogRange>> retain(WallTime now) = 0;
 
   // ---- the state of streams
   virtual io::Task<Result<std::vector<StreamState>>> load_streams() = 0;
+  // Removes all rows of streams that are not among `known`, which a crash or a refused call has left behind. Answers how many. Before
+  // load_streams(); a failure costs only disk space.
+  virtual io::Task<Result<std::uint64_t>> keep_streams(std::vector<StreamId> known) = 0;
   // All of it in one commit.
   virtual io::Task<Result<void>> checkpoint(std::vector<StreamDelta> deltas) = 0;
   virtual io::Task<Result<Page<Undelivered>>> undelivered(StreamId stream, std::string after,

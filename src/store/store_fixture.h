@@ -18,11 +18,15 @@ class ToldClock final : public io::Clock {  // moves only when told
   SteadyTime now() const override {
     return SteadyTime(std::chrono::seconds(1'000) + since_.load());
   }
-  WallTime wall() const override { return from_unix_ms(1'790'000'000'000) + since_.load(); }
+  WallTime wall() const override {
+    return from_unix_ms(1'790'000'000'000) + since_.load() + off_.load();
+  }
   io::Task<void> sleep_until(SteadyTime) override { co_return; }
   void advance(Duration span) { since_ = since_.load() + span; }
+  void set_wall_off(Duration by) { off_ = by; }  // of what the steady clock says
 
  private:
+  std::atomic<Duration> off_{Duration{}};
   std::atomic<Duration> since_{Duration{}};
 };
 

@@ -357,6 +357,8 @@ io::Task<Result<std::pair<SharedBatch, std::uint32_t>>> MemoryStore::find(EventI
   });
 }
 
+std::string MemoryStore::refuses() { return {}; }
+
 LogRange MemoryStore::range() const {
   return state_->with([](State const& s) { return LogRange{s.oldest(), s.next, s.bytes}; });
 }
@@ -413,6 +415,15 @@ io::Task<Result<std::vector<StreamState>>> MemoryStore::load_streams() {
       all.push_back(std::move(state));
     }
     return all;
+  });
+}
+
+io::Task<Result<std::uint64_t>> MemoryStore::keep_streams(std::vector<StreamId> known) {
+  co_await turn();
+  co_return state_->with([&](State& s) -> std::uint64_t {
+    return std::erase_if(s.streams, [&](auto const& entry) {
+      return std::ranges::find(known, entry.first) == known.end();
+    });
   });
 }
 

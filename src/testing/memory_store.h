@@ -52,6 +52,7 @@ class MemoryStore final : public store::Store {
   std::vector<model::Attempt> tried() const;       // oldest first
 
   // ---- store::Store
+  io::TrustedTime& time() override { return time_; }
   io::Task<Result<store::Appended>> append(model::EventBlock events,
                                            std::optional<store::RepeatKey> repeat) override;
   io::Task<Result<std::vector<store::SharedBatch>>> read(std::uint64_t first,
@@ -61,11 +62,13 @@ class MemoryStore final : public store::Store {
   io::Task<Result<std::uint64_t>> batch_at(WallTime time) override;
   io::Task<Result<std::pair<store::SharedBatch, std::uint32_t>>> find(EventId event) override;
   store::LogRange range() const override;
+  std::string refuses() override;  // nothing: it takes what it is not told to refuse
   std::shared_ptr<void> follow(io::Executor loop,
                                std::function<void(store::SharedBatch)> batch) override;
   io::Task<Result<std::vector<store::BatchSummary>>> doomed(WallTime now) override;
   io::Task<Result<store::LogRange>> retain(WallTime now) override;
   io::Task<Result<std::vector<store::StreamState>>> load_streams() override;
+  io::Task<Result<std::uint64_t>> keep_streams(std::vector<StreamId> known) override;
   io::Task<Result<void>> checkpoint(std::vector<store::StreamDelta> deltas) override;
   io::Task<Result<store::Page<store::Undelivered>>> undelivered(StreamId stream, std::string after,
                                                                 std::size_t limit) override;
@@ -91,6 +94,7 @@ class MemoryStore final : public store::Store {
                                  std::optional<store::RepeatKey> repeat);
 
   io::Clock const& clock_;
+  io::TrustedTime time_{clock_};
   MemoryStoreSettings settings_;
   std::unique_ptr<io::Locked<State>> state_;
 };
