@@ -167,6 +167,9 @@ class CutStore final : public store::Store {
     }
     return to_.checkpoint(std::move(deltas));
   }
+  io::Task<Result<std::uint64_t>> undelivered_count(StreamId stream) override {
+    return to_.undelivered_count(stream);
+  }
   io::Task<Result<store::Page<store::Undelivered>>> undelivered(StreamId stream, std::string after,
                                                                 std::size_t limit) override {
     return to_.undelivered(stream, std::move(after), limit);

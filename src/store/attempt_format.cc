@@ -141,7 +141,8 @@ model::Attempt take(Reader& in, std::uint8_t version, std::vector<Connection> co
   attempt.event.uuid.high = in.number<std::uint64_t>();
   attempt.event.uuid.low = in.number<std::uint64_t>();
   attempt.event_type = in.text();
-  attempt.run = static_cast<model::Run>(in.number<std::uint8_t>());
+  attempt.run = static_cast<model::Run>(
+      std::min(in.number<std::uint8_t>(), static_cast<std::uint8_t>(model::Run::test)));
   attempt.kind = static_cast<model::TryKind>(in.number<std::uint8_t>());
   attempt.number = in.number<std::uint8_t>();
   auto const flags = in.number<std::uint8_t>();

@@ -146,6 +146,10 @@ class FolderStore final : public Store {
       return state_.checkpoint(deltas, writer_.stored_next());
     });
   }
+  io::Task<Result<std::uint64_t>> undelivered_count(StreamId stream) override {
+    co_return co_await io::offload(*state_worker_,
+                                   [this, stream] { return state_.undelivered_count(stream); });
+  }
   io::Task<Result<Page<Undelivered>>> undelivered(StreamId stream, std::string after,
                                                   std::size_t limit) override {
     co_return co_await io::offload(*state_worker_, [this, stream, after = std::move(after), limit] {

@@ -393,6 +393,15 @@ void StateFile::lay_over(std::map<StreamId, StreamState>& found, StreamId stream
 
 // ---- undelivered, ledger ----------------------------------------------------------------------------------------------------
 
+Result<std::uint64_t> StateFile::undelivered_count(StreamId stream) {
+  auto rows = database_->query("SELECT count(*) FROM undelivered WHERE stream = ?1");
+  auto const key = key_of(stream);
+  rows.blob(1, key);
+  auto const row = rows.step();
+  if (!row) return pass(row);
+  return rows.count(0);
+}
+
 Result<Page<Undelivered>> StateFile::undelivered(StreamId stream, std::string const& after,
                                                  std::size_t limit) {
   // The cursor is "failed_ns.id" of the last one shown.

@@ -31,6 +31,7 @@ class StateFile {
   Result<std::vector<StreamState>> load_streams();
   // `log_next`: how far the log has come.
   Result<void> checkpoint(std::vector<StreamDelta> const& deltas, std::uint64_t log_next);
+  Result<std::uint64_t> undelivered_count(StreamId stream);
   Result<Page<Undelivered>> undelivered(StreamId stream, std::string const& after,
                                         std::size_t limit);
   Result<std::vector<LedgerMinute>> ledger(StreamId stream, std::int64_t from, std::int64_t to);

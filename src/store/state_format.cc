@@ -6,7 +6,8 @@
 namespace millrace::store {
 namespace {
 
-constexpr std::uint8_t format_version = 1;
+// 1: without the times of the last success and failure. It is read, and no longer written.
+constexpr std::uint8_t format_version = 2;
 
 void put(Writer& out, Position const& at) {
   out.number(at.batch);
@@ -71,8 +72,10 @@ void put(Writer& out, StreamProgress const& progress) {
   });
   put(out, progress.lost_from);
   put(out, progress.lost_to);
+  put(out, progress.last_success);
+  put(out, progress.last_failure);
 }
-StreamProgress take_progress(Reader& in) {
+StreamProgress take_progress(Reader& in, std::uint8_t version) {
   StreamProgress progress;
   progress.cursor = take_position(in);
   progress.settled_above = take_all(in, [&] { return take_position(in); });
@@ -90,6 +93,9 @@ StreamProgress take_progress(Reader& in) {
   });
   progress.lost_from = take_maybe_time(in);
   progress.lost_to = take_maybe_time(in);
+  if (version == 1) return progress;
+  progress.last_success = take_maybe_time(in);
+  progress.last_failure = take_maybe_time(in);
   return progress;
 }
 
@@ -146,15 +152,16 @@ std::string sealed(Put const& content) {
 }
 template <class Take>
 auto unsealed(std::string_view bytes, Take const& content)
-    -> Result<decltype(content(std::declval<Reader&>()))> {
+    -> Result<decltype(content(std::declval<Reader&>(), format_version))> {
   if (bytes.size() < 5) return fail(Fault::corrupt, "state of a stream: is cut off");
   auto const body = bytes.substr(0, bytes.size() - 4);
   if (Reader(bytes.substr(body.size())).number<std::uint32_t>() != crc32c(body))
     return fail(Fault::corrupt, "state of a stream: its checksum is wrong");
   Reader in(body);
-  if (in.number<std::uint8_t>() != format_version)
+  auto const version = in.number<std::uint8_t>();
+  if (version == 0 || version > format_version)
     return fail(Fault::corrupt, "state of a stream: has an unknown format");
-  auto value = content(in);
+  auto value = content(in, version);
   if (!in.ok() || !in.at_end()) return fail(Fault::corrupt, "state of a stream: makes no sense");
   return value;
 }
@@ -186,14 +193,15 @@ std::string encode_progress(StreamProgress const& progress) {
   return sealed([&](Writer& out) { put(out, progress); });
 }
 Result<StreamProgress> decode_progress(std::string_view bytes) {
-  return unsealed(bytes, [](Reader& in) { return take_progress(in); });
+  return unsealed(bytes,
+                  [](Reader& in, std::uint8_t version) { return take_progress(in, version); });
 }
 
 std::string encode_retry(Retry const& retry) {
   return sealed([&](Writer& out) { put(out, retry); });
 }
 Result<Retry> decode_retry(std::string_view bytes) {
-  return unsealed(bytes, [](Reader& in) { return take_retry(in); });
+  return unsealed(bytes, [](Reader& in, std::uint8_t) { return take_retry(in); });
 }
 
 std::string encode_deltas(std::vector<StreamDelta> const& deltas) {
@@ -211,13 +219,13 @@ std::string encode_deltas(std::vector<StreamDelta> const& deltas) {
 }
 
 Result<std::vector<StreamDelta>> decode_deltas(std::string_view bytes) {
-  return unsealed(bytes, [](Reader& in) {
+  return unsealed(bytes, [](Reader& in, std::uint8_t version) {
     return take_all(in, [&] {
       StreamDelta delta;
       delta.stream.uuid = take_uuid(in);
       delta.removed = in.number<std::uint8_t>() != 0;
       if (delta.removed) return delta;
-      delta.progress = take_progress(in);
+      delta.progress = take_progress(in, version);
       delta.retries = take_all(in, [&] { return take_retry(in); });
       delta.retries_ended = take_all(in, [&] { return take_position(in); });
       delta.ledger = take_all(in, [&] { return take_minute(in); });

@@ -1,5 +1,7 @@
 #include <gmock/gmock.h>
 
+#include "base/encoding.h"
+#include "store/state_format.h"
 #include "store/store_fixture.h"
 
 namespace millrace::store {
@@ -48,6 +50,25 @@ class StateTest : public StoreTest {
   }
 };
 
+TEST_F(StateTest, reads_progress_without_the_times_of_success_and_failure) {
+  StreamProgress progress;
+  progress.cursor = {7, 3};
+  progress.counters = {100, 90, 5, 3, 2};
+  auto old = encode_progress(progress);
+  // As version 1 wrote it: two absent times fewer.
+  old.resize(old.size() - 4 - 2);
+  old[0] = 1;
+  auto const sum = crc32c(old);
+  for (int shift = 0; shift < 32; shift += 8)
+    old.push_back(static_cast<char>((sum >> shift) & 0xFF));
+
+  auto const read = decode_progress(old);
+
+  ASSERT_TRUE(read) << read.error().what;
+  EXPECT_EQ(read->cursor, (Position{7, 3}));
+  EXPECT_FALSE(read->last_success);
+}
+
 TEST_F(StateTest, gives_back_the_state_of_a_stream_after_a_restart) {
   open();
   StreamDelta delta;
@@ -56,6 +77,7 @@ TEST_F(StateTest, gives_back_the_state_of_a_stream_after_a_restart) {
   delta.progress.settled_above = {{7, 5}, {8, 0}};
   delta.progress.counted_to = 9;
   delta.progress.counters = {100, 90, 5, 3, 2};
+  delta.progress.last_success = from_unix_ms(1'790'000'000'123);
   delta.progress.filters = {{1, {"*"}, "account-a"},
                             {5, {"grade_change", "quiz_submitted"}, "account-a"}};
   delta.progress.lost_from = from_unix_ms(5);
@@ -84,6 +106,8 @@ TEST_F(StateTest, gives_back_the_state_of_a_stream_after_a_restart) {
     EXPECT_EQ(state.progress.filters, delta.progress.filters);
     EXPECT_EQ(state.progress.lost_from, delta.progress.lost_from);
     EXPECT_FALSE(state.progress.lost_to);
+    EXPECT_EQ(state.progress.last_success, delta.progress.last_success);
+    EXPECT_FALSE(state.progress.last_failure);
     ASSERT_EQ(state.retries.size(), 1U);
     auto const& kept = state.retries[0];
     auto const expected = retry(6, 2);
@@ -154,6 +178,8 @@ TEST_F(StateTest, lets_go_of_undelivered_events_after_their_time) {
   ASSERT_TRUE(wait(store->retain(clock.wall())));
 
   EXPECT_EQ(wait(store->undelivered(stream(1), "", 10))->items.size(), 1U);
+  EXPECT_EQ(*wait(store->undelivered_count(stream(1))), 1U);
+  EXPECT_EQ(*wait(store->undelivered_count(stream(2))), 0U);
 }
 
 TEST_F(StateTest, adds_up_the_ledger_before_and_after_folding) {

@@ -123,7 +123,8 @@ struct StreamProgress {
   Counters counters;
   std::vector<FilterVersion>
       filters;  // by from_batch; the oldest that the cursor still needs comes first
-  std::optional<WallTime> lost_from, lost_to;  // acceptance times of what was lost
+  std::optional<WallTime> lost_from, lost_to;          // acceptance times of what was lost
+  std::optional<WallTime> last_success, last_failure;  // of a try that was not a test
 };
 
 struct LedgerMinute {       // deltas of one minute of one stream (DESIGN 7, Accounting)
@@ -238,6 +239,7 @@ class Store {
   virtual io::Task<Result<void>> checkpoint(std::vector<StreamDelta> deltas) = 0;
   virtual io::Task<Result<Page<Undelivered>>> undelivered(StreamId stream, std::string after,
                                                           std::size_t limit) = 0;
+  virtual io::Task<Result<std::uint64_t>> undelivered_count(StreamId stream) = 0;  // that are kept
   virtual io::Task<Result<std::vector<LedgerMinute>>> ledger(StreamId stream,
                                                              std::int64_t from_minute,
                                                              std::int64_t to_minute) = 0;

@@ -399,6 +399,11 @@ io::Task<Result<LogRange>> MemoryStore::retain(WallTime now) {
       s.bytes -= s.log.front()->events.payload_bytes();
       s.log.pop_front();
     }
+    auto const failed_before =
+        now - std::chrono::duration_cast<WallTime::duration>(settings_.keep_undelivered);
+    for (auto& [id, stream] : s.streams)
+      std::erase_if(stream.undelivered,
+                    [&](auto const& item) { return item.second.failed_at < failed_before; });
   });
   co_return range();
 }
@@ -455,6 +460,14 @@ io::Task<Result<void>> MemoryStore::checkpoint(std::vector<StreamDelta> deltas) 
     }
     ++s.checkpoints;
     return {};
+  });
+}
+
+io::Task<Result<std::uint64_t>> MemoryStore::undelivered_count(StreamId id) {
+  co_await turn();
+  co_return state_->with([&](State& s) -> Result<std::uint64_t> {
+    auto const stream = s.streams.find(id);
+    return stream == s.streams.end() ? 0 : stream->second.undelivered.size();
   });
 }
 

@@ -20,6 +20,7 @@ struct MemoryStoreSettings {
   std::size_t batch_bytes =
       256 * 1024;  // of payload; a larger append becomes several batches in a row
   Duration keep = std::chrono::hours(24 * 7);
+  Duration keep_undelivered = std::chrono::hours(24 * 30);
   std::uint64_t keep_bytes = std::numeric_limits<std::uint64_t>::max();  // of payload
 };
 
@@ -70,6 +71,7 @@ class MemoryStore final : public store::Store {
   io::Task<Result<std::vector<store::StreamState>>> load_streams() override;
   io::Task<Result<std::uint64_t>> keep_streams(std::vector<StreamId> known) override;
   io::Task<Result<void>> checkpoint(std::vector<store::StreamDelta> deltas) override;
+  io::Task<Result<std::uint64_t>> undelivered_count(StreamId stream) override;
   io::Task<Result<store::Page<store::Undelivered>>> undelivered(StreamId stream, std::string after,
                                                                 std::size_t limit) override;
   // Minutes from `from_minute` up to, without, `to_minute`, by minute.
