@@ -60,8 +60,8 @@ bool is_integer(std::string_view raw) {
 
 class Rendering {
  public:
-  Rendering(Plan const& plan, std::span<std::string_view const> slots)
-      : plan_(plan), slots_(slots) {
+  Rendering(Plan const& plan, std::span<std::string_view const> slots, bool is_test)
+      : plan_(plan), slots_(slots), is_test_(is_test) {
     user_ = iri_part(at(user_id));
     if (user_.empty() && plan.actor_otherwise != SlotTable::none) {
       user_ = iri_part(at(plan.actor_otherwise));
@@ -163,7 +163,8 @@ class Rendering {
   }
 
   void extensions(TextWriter& out) const {
-    out += R"(,"extensions":{"com.instructure.canvas":{)";
+    out += is_test_ ? R"(,"extensions":{"test":true,"com.instructure.canvas":{)"
+                    : R"(,"extensions":{"com.instructure.canvas":{)";
     listed(out, R"("hostname":)", hostname);
     listed_id(out, R"("request_id":)", request_id);
     listed(out, R"("user_agent":)", user_agent);
@@ -374,6 +375,7 @@ class Rendering {
   std::span<std::string_view const> slots_;
   std::string_view user_, host_, course_, role_;
   bool fallback_ = false;
+  bool is_test_;
 };
 
 }  // namespace
@@ -412,7 +414,7 @@ bool CaliperRenderer::has_form(std::string_view event_type) const {
 
 Result<std::string> CaliperRenderer::render(std::string_view event_type,
                                             model::EventView const& event, WallTime accepted_at,
-                                            EventId id) const {
+                                            EventId id, bool is_test) const {
   auto const found = plans_->by_type.find(event_type);
   if (found == plans_->by_type.end())
     return fail(Fault::missing, fmt::format("{}: has no Caliper form", event_type));
@@ -427,7 +429,7 @@ Result<std::string> CaliperRenderer::render(std::string_view event_type,
   fill(false, event.metadata());
   fill(true, event.body());
   TextWriter out(event.payload.size() + 3072);
-  if (!Rendering(plan, slots).envelope(out, accepted_at, id))
+  if (!Rendering(plan, slots, is_test).envelope(out, accepted_at, id))
     return fail(Fault::invalid, fmt::format("{}: lacks the id of what it is about", event_type));
   return std::move(out).take();
 }

@@ -26,9 +26,10 @@ class CaliperRenderer {
   ~CaliperRenderer();
 
   bool has_form(std::string_view event_type) const;
-  // The envelope with one event. Fails with: missing (no Caliper form), invalid (the event lacks what its form cannot do without).
+  // The envelope with one event; `is_test`: it says "test": true among its extensions.
+  // Fails with: missing (no Caliper form), invalid (the event lacks what its form cannot do without).
   Result<std::string> render(std::string_view event_type, model::EventView const& event,
-                             WallTime accepted_at, EventId id) const;
+                             WallTime accepted_at, EventId id, bool is_test = false) const;
 
  private:
   struct Plans;

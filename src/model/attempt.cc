@@ -79,6 +79,8 @@ std::string_view name_of(Run run) {
       return "redelivery";
     case Run::replay:
       return "replay";
+    case Run::test:
+      return "test";
   }
   std::abort();
 }

@@ -11,7 +11,8 @@
 
 namespace millrace::model {
 
-enum class Run : std::uint8_t { live, redelivery, replay };
+// `test`: an event that a person had sent to try the endpoint.
+enum class Run : std::uint8_t { live, redelivery, replay, test };
 enum class TryKind : std::uint8_t { attempt, probe };  // shown as "try" and "probe"
 // `waiting`: the try failed and its run goes on.
 enum class AttemptOutcome : std::uint8_t { delivered, failed, waiting };

@@ -140,6 +140,7 @@ class HttpsTransport final : public delivery::Transport {
     head.append("\r\nMillrace-Event-Id: ").append(entry.event.text());
     head.append("\r\nMillrace-Event-Type: ").append(header_safe(entry.event_type));
     head.append("\r\nMillrace-Attempt: ").append(std::to_string(entry.attempt)).append("\r\n");
+    if (entry.run == model::Run::test) head.append("Millrace-Test: true\r\n");
     if (entry.replay)
       head.append("Millrace-Replay-Id: ").append(entry.replay->text()).append("\r\n");
     return head;

@@ -1,6 +1,7 @@
 // One POST an event to a webhook, as a delivery::Transport over an http::Client.
 //   Success  The final status is 2xx and its header block was complete in time (DESIGN 7). The body never changes that.
-//   Headers  User-Agent, Millrace-Event-Id, -Event-Type, -Stream-Id, -Attempt, on replays -Replay-Id; then the stream's own.
+//   Headers  User-Agent, Millrace-Event-Id, -Event-Type, -Stream-Id, -Attempt, on tests -Test, on replays -Replay-Id; then the
+//            stream's own.
 //   Threads  All of it belongs to the client's loop.
 #pragma once
 #include <memory>

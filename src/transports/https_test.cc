@@ -99,6 +99,16 @@ TEST_F(HttpsTest, posts_the_body_with_exactly_our_headers) {
   EXPECT_EQ(outcome.took, 250ms);
 }
 
+TEST_F(HttpsTest, a_test_says_that_it_is_one) {
+  send();
+  EXPECT_THAT(client.head, Not(HasSubstr("Millrace-Test")));
+  entry.run = model::Run::test;
+
+  send();
+
+  EXPECT_THAT(client.head, HasSubstr("\r\nMillrace-Test: true\r\n"));
+}
+
 TEST_F(HttpsTest, own_headers_and_the_replay_are_added) {
   stream.headers = {{"Authorization", "Bearer abc"}, {"X-Team", "blue"}};
   entry.replay = *Uuid::parse("0192f0c1-2222-7000-8000-000000000003");
