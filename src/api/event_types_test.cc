@@ -127,6 +127,10 @@ TEST_F(EventTypesTest, a_test_of_a_caliper_stream_sends_what_can_be_rendered) {
   EXPECT_EQ(answer.status, 200) << answer.body;
   EXPECT_THAT(world.dispatcher.tested_bodies,
               ElementsAre(world.catalog.find("grade_change")->body));
+  auto const without = world.call("POST", "/api/v1/data_streams/" + id + "/test", token,
+                                  R"({"event_type":"module_created"})");
+  EXPECT_EQ(without.status, 400);
+  EXPECT_THAT(without.body, HasSubstr("has no Caliper form"));
 }
 
 }  // namespace

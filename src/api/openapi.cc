@@ -215,7 +215,10 @@ paths:
       - {$ref: "#/components/parameters/id"}
     post:
       summary: Send one made event now, and answer what came of it
-      description: The event says `"test":true` in its metadata. It is not retried and not counted; its attempt is kept. Role editor or owner.
+      description: >-
+        The event says that it is a test: in Canvas form `"test":true` in its metadata, in Caliper form the same among the event's extensions, in a JWT
+        within the claims; beside it goes the header `Millrace-Test: true`. It is not retried and not counted; its attempt is kept, with run `test`.
+        Role editor or owner.
       requestBody:
         required: false
         content:
@@ -224,8 +227,8 @@ paths:
               type: object
               additionalProperties: false
               properties:
-                event_type: {type: string, description: One that the stream selects; by default its first}
-                body: {type: object, description: The event's body; by default empty}
+                event_type: {type: string, description: "One of the catalogue that the stream's format has a form for, or one that the stream names; by default its first"}
+                body: {type: object, description: "The event's body; by default that of the catalogue's example"}
       responses:
         "200":
           description: The attempt, whether it succeeded or not
@@ -760,7 +763,7 @@ components:
       type: object
       properties:
         event_type: {type: string}
-        run: {enum: [live, redelivery, replay]}
+        run: {enum: [live, redelivery, replay, test]}
         kind: {enum: [try, probe]}
         attempt: {type: integer, minimum: 1, maximum: 4}
         resent: {type: boolean, description: Sent again within the try, as the kept connection had gone}

@@ -1,9 +1,12 @@
 // What happened on a data stream, and what it would do now.
+#include <algorithm>
 #include <boost/json.hpp>
 
 #include "api/handlers.h"
 #include "api/json_text.h"
 #include "api/streams.h"
+#include "base/nearest.h"
+#include "json/reader.h"
 #include "model/attempt.h"
 
 namespace millrace::api {
@@ -114,21 +117,28 @@ std::string health_json(model::DataStream const& stream, delivery::StreamStatus 
   return std::move(text).done();
 }
 
-// A made event in Canvas form. It says of itself that it is one, so that no receiver takes it for a student's work.
+// A made event in Canvas form: the catalogue's example, or what was given. It says of itself that it is one, so that no receiver takes
+// it for a student's work.
 struct MadeEvent {
   model::Kind kind;
   std::string payload;
   std::uint32_t metadata_bytes = 0;
 };
 
-MadeEvent made_event(model::DataStream const& stream, std::string type, std::string const& body,
-                     WallTime now) {
+MadeEvent made_event(model::DataStream const& stream, std::string type,
+                     model::CatalogEvent const* example, std::string const& body, WallTime now) {
   auto const account =
       stream.account == "*" ? "00000000-0000-0000-0000-000000000000" : stream.account;
-  ObjectText metadata;
-  metadata.text("event_name", type).time("event_time", now);
-  metadata.text("root_account_uuid", account).text("producer", "millrace").truth("test", true);
-  auto const text = std::move(metadata).done();
+  boost::json::object metadata;
+  if (example != nullptr)
+    if (auto parsed = json::parse(example->metadata); parsed && parsed->is_object())
+      metadata = std::move(parsed->get_object());
+  metadata["event_name"] = type;
+  metadata["event_time"] = iso_ms(now);
+  metadata["root_account_uuid"] = account;
+  metadata["producer"] = "millrace";
+  metadata["test"] = true;
+  auto const text = boost::json::serialize(metadata);
   model::EventBlock block;
   block.add(account, type, text, body);
   return {{account, std::move(type)},
@@ -140,6 +150,7 @@ MadeEvent made_event(model::DataStream const& stream, std::string type, std::str
 std::string outcome_json(delivery::Outcome const& outcome, std::string event_type) {
   model::Attempt attempt;
   attempt.event_type = std::move(event_type);
+  attempt.run = model::Run::test;
   attempt.at = outcome.at;
   attempt.outcome =
       outcome.delivered ? model::AttemptOutcome::delivered : model::AttemptOutcome::failed;
@@ -205,6 +216,27 @@ Answer stream_health(Context& context, Call const& call) {
   co_return json_answer(200, health_json(*stream, *status, now, budget_json(*ledger, from, to)));
 }
 
+namespace {
+
+// Why a test of this type cannot be sent; empty: it can. What the catalogue does not know must at least be selected by name.
+std::string no_test_of(Context const& context, model::DataStream const& stream,
+                       std::string const& type) {
+  auto const& catalog = context.parts.catalog;
+  bool const named = std::ranges::find(stream.event_types, type) != stream.event_types.end();
+  if (catalog.find(type) == nullptr && !named) {
+    Nearest nearest(type);
+    for (auto const& event : catalog.events()) nearest.consider(event.name);
+    for (auto const& own : stream.event_types) nearest.consider(own);
+    return "is neither an event of the catalogue nor one that this data stream names" +
+           did_you_mean(nearest.found());
+  }
+  if (stream.format == model::Format::caliper && !context.parts.caliper.has_form(type))
+    return "has no Caliper form; /api/v1/event_types?format=caliper lists those that have";
+  return {};
+}
+
+}  // namespace
+
 Answer test_stream(Context& context, Call const& call) {
   auto const stream = visible_stream(context, call);
   if (!stream) co_return no_such_stream();
@@ -215,18 +247,17 @@ Answer test_stream(Context& context, Call const& call) {
   auto const usual =
       stream->event_types.front() == "*" ? "course_created" : stream->event_types.front();
   auto const type = fields.text("event_type", 1, model::Limits::name_bytes).value_or(usual);
-  if (!stream->selects(type)) fields.wrong("event_type", "is not selected by this data stream");
+  if (auto const why = no_test_of(context, *stream, type); !why.empty())
+    fields.wrong("event_type", why);
   auto const* const body = fields.object("body");
   fields.refuse_others();
   if (!troubles.empty()) co_return bad_input(told(std::move(troubles)));
 
-  // The Caliper form of an event needs its id at least; where no body is given, the catalogue's example has one.
-  auto const* const example =
-      stream->format == model::Format::caliper ? context.parts.catalog.find(type) : nullptr;
+  auto const* const example = context.parts.catalog.find(type);
   auto const content = body != nullptr      ? boost::json::serialize(*body)
                        : example != nullptr ? example->body
                                             : std::string("{}");
-  auto event = made_event(*stream, type, content, context.parts.clock.wall());
+  auto event = made_event(*stream, type, example, content, context.parts.clock.wall());
   auto const outcome = co_await context.parts.dispatcher.test(
       stream->id, std::move(event.kind), std::move(event.payload), event.metadata_bytes);
   if (!outcome) co_return failed(context, "send a test event", outcome.error());

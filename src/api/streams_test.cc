@@ -534,6 +534,23 @@ TEST_F(StreamsTest, a_test_sends_a_made_event_and_answers_its_outcome) {
   EXPECT_THAT(world.dispatcher.tested.front(), HasSubstr(R"("event_name":"grade_change")"));
   EXPECT_THAT(world.dispatcher.tested.front(), HasSubstr(R"("test":true)"));
   EXPECT_THAT(world.dispatcher.tested.front(), HasSubstr(ours));
+  EXPECT_EQ(tested.text("run"), "test");
+  EXPECT_THAT(world.dispatcher.tested_bodies,
+              ElementsAre(world.catalog.find("grade_change")->body));
+}
+
+TEST_F(StreamsTest, a_test_sends_the_example_of_any_type_of_the_catalogue) {
+  auto const id = stream();
+
+  EXPECT_EQ(post(path(id, "/test"), R"({"event_type":"course_created"})").text("event_type"),
+            "course_created");
+  auto const unknown = post(path(id, "/test"), R"({"event_type":"course_craeted"})");
+
+  EXPECT_THAT(world.dispatcher.tested_bodies,
+              ElementsAre(world.catalog.find("course_created")->body));
+  EXPECT_EQ(unknown.status, 400);
+  EXPECT_THAT(unknown.all("errors", "field"), ElementsAre("/event_type"));
+  EXPECT_THAT(unknown.body, HasSubstr("did you mean course_created?"));
 }
 
 TEST_F(StreamsTest, a_test_takes_a_type_and_a_body) {

@@ -19,7 +19,7 @@ namespace {
 
 struct Streams {
   Reach reach;
-  std::string id, from;
+  std::string id, from, event_type;
   bool yes = false;
   StreamFlags flags;
   std::function<Exit()> chosen;
@@ -272,7 +272,10 @@ boost::json::object without_nothing(boost::json::object const& object) {
 Exit test(Streams& args) {
   auto server = open_for(args);
   if (!server) return give_up(server.error());
-  auto const answer = server->object("POST", path_of(args.id, "test"));
+  boost::json::object body;
+  if (!args.event_type.empty()) body["event_type"] = args.event_type;
+  auto const answer =
+      server->object("POST", path_of(args.id, "test"), boost::json::serialize(body));
   if (!answer) return give_up(answer.error());
   if (args.reach.json) {
     print_json(*answer);
@@ -333,7 +336,11 @@ Command streams_command() {
             ->required();
         add_yes(*activating, args->yes);
         add_yes(*leaf("delete", "Delete one, with what waits for it", true, remove), args->yes);
-        leaf("test", "Send a test event now; exit status 1: it was not delivered", true, test);
+        leaf("test", "Send a test event now; exit status 1: it was not delivered", true, test)
+            ->add_option(
+                "--event-type", args->event_type,
+                "Whose example of the catalogue is sent; by default the stream's first type")
+            ->type_name("NAME");
         return [args] { return args->chosen(); };
       }};
 }

@@ -4,13 +4,14 @@
 
 namespace millrace::delivery {
 
-Rendered CaliperForm::render(store::RecordBatch const& batch, std::uint32_t index) const {
+Rendered CaliperForm::render(store::RecordBatch const& batch, std::uint32_t index,
+                             bool is_test) const {
   millrace::check(renderer != nullptr && (check == CaliperCheck::off || validator != nullptr),
                   "only a node that can render Caliper has streams of it");
   auto const event = batch.events[index];
   auto const& type = batch.events.kinds()[event.kind].kind.type;
   Rendered out;
-  auto body = renderer->render(type, event, batch.accepted_at, batch.id_of(index));
+  auto body = renderer->render(type, event, batch.accepted_at, batch.id_of(index), is_test);
   if (!body) {
     out.refusal = body.error().fault == Fault::missing ? Refusal::no_form : Refusal::incomplete;
     out.finding = std::move(body.error().what);

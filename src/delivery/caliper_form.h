@@ -27,7 +27,7 @@ struct CaliperForm {
     return renderer != nullptr && renderer->has_form(event_type);
   }
   // The envelope as an unsigned body; or why it must not be sent.
-  Rendered render(store::RecordBatch const& batch, std::uint32_t index) const;
+  Rendered render(store::RecordBatch const& batch, std::uint32_t index, bool is_test) const;
 };
 
 }  // namespace millrace::delivery

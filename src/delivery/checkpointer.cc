@@ -71,10 +71,14 @@ io::Task<Result<void>> Checkpointer::store_all(bool last) {
   }
   took_ = clock_.now() - began;
   if (!result) {
-    log_.error("checkpoint failed, trying again", {{"why", result.error().what}});
+    if (failed_++ == 0)
+      log_.error("checkpoints fail, and are tried again each second",
+                 {{"why", result.error().what}});
     took_ = 1s;  // not at once
     wanted_ = true;
   }
+  if (result && failed_ > 0)
+    log_.info("checkpoints are stored again", {{"failed", std::exchange(failed_, 0)}});
   last_ = result;
   ended_ = begun_;
   over_ = last;

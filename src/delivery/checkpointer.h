@@ -43,6 +43,7 @@ class Checkpointer {
   std::uint64_t begun_ = 0, ended_ = 0;  // rounds
   Result<void> last_;
   Duration took_{};
+  std::uint64_t failed_ = 0;  // in a row
   io::Signal changed_, round_ended_;
   io::TaskScope tasks_, pacing_;
 };

@@ -96,7 +96,8 @@ class Dispatcher {
   virtual io::Task<Result<void>> deactivate(
       model::DataStream stream) = 0;  // `stream` in state deactivated
   virtual io::Task<Result<StreamStatus>> status(StreamId stream) = 0;
-  // Sends one made event now, beside the lane; its attempt is recorded. Answers its outcome.
+  // Sends one made event now, beside the lane, as a test: in Canvas form its metadata says so already, in Caliper form its extensions
+  // do. Its attempt is recorded with run `test`, and counted nowhere. Answers its outcome.
   virtual io::Task<Result<Outcome>> test(StreamId stream, model::Kind kind, std::string payload,
                                          std::uint32_t metadata_bytes) = 0;
 

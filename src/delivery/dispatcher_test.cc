@@ -368,8 +368,11 @@ TEST_F(DispatcherTest, a_test_event_is_sent_at_once_and_recorded) {
   EXPECT_TRUE(outcome->delivered);
   ASSERT_THAT(endpoint(1)->got, SizeIs(1));
   EXPECT_EQ(endpoint(1)->got[0].body, R"({"metadata":{"a":1},"body":{}})");
-  EXPECT_THAT(memory.tried(), SizeIs(1));
+  ASSERT_THAT(memory.tried(), SizeIs(1));
+  EXPECT_EQ(memory.tried()[0].run, model::Run::test);
   EXPECT_EQ(status(1).counters.matched, 0);
+  EXPECT_FALSE(status(1).last_success) << "nor does it say that events arrive";
+  EXPECT_THAT(dispatcher->meters().deliveries, IsEmpty());
 }
 
 TEST_F(DispatcherTest, caliper_streams_are_refused_while_there_is_no_caliper) {

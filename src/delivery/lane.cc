@@ -82,10 +82,13 @@ io::Task<void> Lane::send(std::vector<Item>& items) {
              bytes + items[end].rendered->body.size() <= limits.bytes);
     auto const number = window_.begin();
     handed_over_ += end - sent;
+    auto const began = tools_.clock.now();
     auto outcomes = co_await transport->send(std::move(entries));
     handed_over_ -= end - sent;
     check(outcomes.size() == end - sent, "a transport answers for each entry");
+    auto const stopped = host_.stopped_since(began);
     for (auto& outcome : outcomes) {
+      excuse(outcome, stopped);
       if (is_overload(outcome)) {
         window_.overload(number);
       } else if (outcome.delivered) {
@@ -125,7 +128,8 @@ void Lane::prepare(Item& item, SharedRendered rendered) {
   auto const event = item.batch->events[item.at.index];
   auto const& kind = item.batch->events.kinds()[event.kind].kind;
   item.type = kind.type;
-  if (!item.row) meters_->findings.add(rendered->findings);  // once an event, not once a try
+  if (!item.row && item.run != model::Run::test)
+    meters_->findings.add(rendered->findings);  // once an event, not once a try
   if (item.tried() + 1 >= tools_.policy.tries() || rendered->refusal == Refusal::nonconforming) {
     item.kind = kind;
     item.payload = event.payload;
@@ -135,11 +139,11 @@ void Lane::prepare(Item& item, SharedRendered rendered) {
     auto const hash = payload_hash(*rendered);
     bool const same = hash == std::string_view(item.row->payload_hash.data(), 8);
     if (!same || kids_[item.row->kid] != rendered->kid)
-      tools_.log.info("payload differs from that of the earlier try",
-                      {{"stream", stream_.id.text()},
-                       {"event", item.event.text()},
-                       {"kid", rendered->kid},
-                       {"earlier_kid", kids_[item.row->kid]}});
+      tools_.log.debug("payload differs from that of the earlier try",
+                       {{"stream", stream_.id.text()},
+                        {"event", item.event.text()},
+                        {"kid", rendered->kid},
+                        {"earlier_kid", kids_[item.row->kid]}});
   }
   item.rendered = std::move(rendered);
   item.batch = nullptr;  // a slow send must not keep a whole batch
@@ -150,7 +154,7 @@ Entry Lane::entry_of(Item const& item) const {
   entry.event = item.event;
   entry.event_type = item.type;
   entry.rendered = item.rendered;
-  entry.run = item.row ? item.row->run : model::Run::live;
+  entry.run = item.run;
   entry.attempt = static_cast<std::uint8_t>(item.tried() + 1);
   return entry;
 }
@@ -190,6 +194,7 @@ void Lane::delivered(Item const& item, WallTime now) {
   ++counters_.delivered;
   ++minute(now).delivered;
   last_success_ = now;
+  tell_success();
   end(item);
 }
 
@@ -227,6 +232,7 @@ void Lane::give_up(Item& item, Outcome const& outcome, WallTime now) {
 void Lane::keep_undelivered(Item& item, Outcome const& outcome, WallTime now) {
   ++counters_.undelivered;
   ++undelivered_kept_;
+  ++undelivered_unstored_;
   unstored_bytes_ += item.payload.size();
   undelivered_.push_back({item.at, item.event, std::move(item.kind), std::move(item.payload),
                           item.metadata_bytes, item.accepted_at, now, outcome.failure,
@@ -251,7 +257,11 @@ void Lane::refuse(Item& item) {
   auto const& rendered = *item.rendered;
   if (rendered.refusal == Refusal::nonconforming) {
     auto outcome = refused(rendered);
-    tell_failure(item, outcome, model::AttemptOutcome::failed);
+    tell_attempt(item, outcome, model::AttemptOutcome::failed);
+    if (!std::exchange(told_nonconforming_, true))
+      tools_.log.warning(
+          "events are not sent: their form breaks the rules of the stream's format",
+          {{"stream", stream_.id.text()}, {"event", item.event.text()}, {"why", rendered.finding}});
     meters_->refused.add();
     keep_undelivered(item, outcome, outcome.at);
     record(item, outcome, model::AttemptOutcome::failed);
@@ -271,23 +281,34 @@ void Lane::lost(Item const& item, std::string_view why) {
   bucket_.give_back();
   if (item.row) --retries_in_flight_;
   if (removed_) return;
-  tools_.log.warning(
-      "event lost before it was delivered",
-      {{"stream", stream_.id.text()}, {"event", item.event.text()}, {"why", std::string(why)}});
   note_lost(1, item.event.uuid.time(), item.event.uuid.time());
+  if (losses_.may_tell(tools_.clock.now()))
+    tools_.log.warning("events are lost before they were delivered",
+                       {{"stream", stream_.id.text()},
+                        {"event", item.event.text()},
+                        {"why", std::string(why)},
+                        {"lost_so_far", counters_.lost}});
   end(item);
 }
 
-// The disk has trouble: the retry waits a little and burns no try.
-void Lane::postpone(Item const& item, Error const& why) {
+// The disk has trouble: the event waits a little and burns no try. A first try that was held has no row: it is held on.
+void Lane::postpone(Item& item, Error const& why) {
   --in_flight_;
   bucket_.give_back();
-  --retries_in_flight_;
-  tools_.log.warning("retry postponed", {{"stream", stream_.id.text()}, {"why", why.what}});
-  RetryRow row = *item.row;
-  row.due = tools_.clock.now() + 10s;
-  retries_.push(row);
-  wake_at(row.due);
+  auto const later = tools_.clock.now() + 10s;
+  if (disk_trouble_.may_tell(tools_.clock.now()))
+    tools_.log.warning("events are postponed: the log cannot be read",
+                       {{"stream", stream_.id.text()}, {"why", why.what}});
+  if (item.row) {
+    --retries_in_flight_;
+    if (removed_) return;
+    item.row->due = later;
+    retries_.push(*item.row);
+  } else if (!removed_) {
+    held_until_ = later;
+    held_.push_back(std::move(item));
+  }
+  wake_at(later);
 }
 
 // Taken, but not to be sent: the lane was halted meanwhile.
@@ -316,12 +337,12 @@ void Lane::end(Item const& item) {
 }
 
 void Lane::record(Item const& item, Outcome& outcome, model::AttemptOutcome as) {
-  meters_->tries[index_of(as)][index_of(outcome.failure)].add();
+  if (item.run != model::Run::test) meters_->tries[index_of(as)][index_of(outcome.failure)].add();
   model::Attempt attempt;
   attempt.stream = stream_.id;
   attempt.event = item.event;
   attempt.event_type = item.type;
-  attempt.run = item.row ? item.row->run : model::Run::live;
+  attempt.run = item.run;
   attempt.number = static_cast<std::uint8_t>(item.tried() + 1);
   attempt.resent = outcome.resent;
   attempt.reused = outcome.reused;
@@ -341,28 +362,64 @@ void Lane::record(Item const& item, Outcome& outcome, model::AttemptOutcome as) 
   tools_.store.add_attempt(std::move(attempt));
 }
 
+// The store of attempts is the record of them; the log says when an endpoint begins to fail and when that is over.
 void Lane::tell_failure(Item const& item, Outcome const& outcome, model::AttemptOutcome as) {
-  if (!tools_.log.wants(LogLevel::info)) return;
-  tools_.log.info("attempt failed", {{"stream", stream_.id.text()},
-                                     {"event", item.event.text()},
-                                     {"event_type", item.type},
-                                     {"attempt", item.tried() + 1},
-                                     {"outcome", std::string(model::name_of(as))},
-                                     {"class", std::string(model::name_of(outcome.failure))},
-                                     {"status", outcome.status},
-                                     {"duration_ms", whole_ms(outcome.took)},
-                                     {"address", outcome.address},
-                                     {"reason", outcome.reason}});
+  tell_attempt(item, outcome, as);
+  ++failing_.attempts;
+  failing_.latest = tools_.clock.now();
+  if (failing_.since) return;
+  failing_.since = failing_.latest;
+  tools_.log.warning(outcome.failure == model::FailureClass::own_side
+                         ? "sends begin to fail, by trouble of our own side"
+                         : "an endpoint begins to fail",
+                     {{"stream", stream_.id.text()},
+                      {"name", stream_.name},
+                      {"class", std::string(model::name_of(outcome.failure))},
+                      {"status", outcome.status},
+                      {"address", outcome.address},
+                      {"reason", outcome.reason}});
+}
+
+// It is over when nothing that failed waits for another try. An endpoint that fails now and then has one such line in five minutes at
+// most.
+void Lane::tell_success() {
+  if (!failing_.since) return;
+  auto const now = tools_.clock.now();
+  if (retries_.size() + retries_in_flight_ > 0 && now - failing_.latest < 5min) return;
+  auto const was = std::exchange(failing_, {});
+  tools_.log.info(
+      "an endpoint works again",
+      {{"stream", stream_.id.text()},
+       {"name", stream_.name},
+       {"failed_attempts", was.attempts},
+       {"failing_s", std::chrono::duration_cast<std::chrono::seconds>(now - *was.since).count()}});
+}
+
+void Lane::tell_attempt(Item const& item, Outcome const& outcome, model::AttemptOutcome as) {
+  if (!tools_.log.wants(LogLevel::debug)) return;
+  tools_.log.debug("attempt failed", {{"stream", stream_.id.text()},
+                                      {"event", item.event.text()},
+                                      {"event_type", item.type},
+                                      {"attempt", item.tried() + 1},
+                                      {"outcome", std::string(model::name_of(as))},
+                                      {"class", std::string(model::name_of(outcome.failure))},
+                                      {"status", outcome.status},
+                                      {"duration_ms", whole_ms(outcome.took)},
+                                      {"address", outcome.address},
+                                      {"reason", outcome.reason}});
 }
 
 io::Task<Outcome> Lane::send_test(store::SharedBatch batch) {
   auto const transport = transport_;
+  auto rules = rules_;
+  rules.test = true;
   Item item;
   item.event = batch->id_of(0);
   item.batch = batch;
   item.accepted_at = batch->accepted_at;
-  auto rendered = tools_.renderer.at_once(rules_, *batch, 0);
-  if (!rendered) rendered = co_await tools_.renderer.render(rules_, batch, 0);
+  item.run = model::Run::test;
+  auto rendered = tools_.renderer.at_once(rules, *batch, 0);
+  if (!rendered) rendered = co_await tools_.renderer.render(rules, batch, 0);
   prepare(item, std::move(rendered));
   if (item.rendered->refusal != Refusal::none) {
     auto outcome = refused(*item.rendered);
@@ -377,7 +434,7 @@ io::Task<Outcome> Lane::send_test(store::SharedBatch batch) {
   auto const outcome = outcomes.front();
   auto const as =
       outcome.delivered ? model::AttemptOutcome::delivered : model::AttemptOutcome::failed;
-  if (!outcome.delivered) tell_failure(item, outcome, as);
+  if (!outcome.delivered) tell_attempt(item, outcome, as);
   record(item, outcomes.front(), as);
   co_return outcome;
 }

@@ -31,6 +31,19 @@ namespace millrace::delivery {
 
 class Lane;
 
+// Lets a line through each minute: for trouble that repeats with each event or second.
+class OncePerMinute {
+ public:
+  bool may_tell(SteadyTime now) {
+    if (next_ > now) return false;
+    next_ = now + std::chrono::minutes(1);
+    return true;
+  }
+
+ private:
+  SteadyTime next_{};
+};
+
 // Counts that any thread reads while the lane's loop writes them.
 struct LaneMeters {
   std::array<std::array<Counter, 9>, 3> tries;  // by AttemptOutcome and FailureClass
@@ -71,6 +84,8 @@ class LaneHost {
       io::Task<void> task) = 0;  // a send or a read; cancelled when a stop runs out of time
   // Calls pump() then, or a little later. The lane's one next time: it replaces what was asked for before.
   virtual void wake_at(Lane& lane, SteadyTime at) = 0;
+  // For how long this process did not run since `began`, when a send began that has ended now; zero: it ran.
+  virtual Duration stopped_since(SteadyTime began) const = 0;
   virtual void want_read(Lane& lane) = 0;  // calls read_log() when fewer lanes are reading
   virtual void changed(Lane& lane) = 0;    // has a delta to be stored; once until delta() is taken
 };
@@ -149,8 +164,9 @@ class Lane final : public std::enable_shared_from_this<Lane> {
   struct Item {  // one event on its way
     store::Position at;
     EventId event;
-    store::SharedBatch batch;     // until it is rendered; null of a retry that is not read yet
-    std::uint64_t slot = 0;       // of a first try
+    store::SharedBatch batch;  // until it is rendered; null of a retry that is not read yet
+    std::uint64_t slot = 0;    // of a first try
+    model::Run run = model::Run::live;
     std::optional<RetryRow> row;  // of a later one
     WallTime accepted_at{};
     std::string type;
@@ -182,15 +198,18 @@ class Lane final : public std::enable_shared_from_this<Lane> {
   void refuse(Item& item);
   void keep_undelivered(Item& item, Outcome const& outcome, WallTime now);
   Outcome refused(Rendered const& rendered) const;
-  void postpone(Item const& item, Error const& why);
+  void postpone(Item& item, Error const& why);
   void give_back(std::vector<Item>& items, std::size_t from);
   void end(Item const& item);
   void record(Item const& item, Outcome& outcome, model::AttemptOutcome as);
   void tell_failure(Item const& item, Outcome const& outcome, model::AttemptOutcome as);
+  void tell_success();
+  void tell_attempt(Item const& item, Outcome const& outcome, model::AttemptOutcome as);
 
   bool take(std::vector<Item>& items);
   bool may_begin();
   bool take_one(Item& item);
+  bool take_held(Item& item);
   bool take_retry(Item& item);
   bool take_from_log(Item& item);
   bool load_batch();
@@ -200,6 +219,7 @@ class Lane final : public std::enable_shared_from_this<Lane> {
   io::Task<Result<std::uint64_t>> pass_over(std::uint64_t to);
   io::Task<Result<std::uint64_t>> count_selected(std::uint64_t first, std::uint64_t end);
   io::Task<void> skip_ahead();
+  io::Task<void> recount_undelivered();
   void wake_at(SteadyTime at);
   void end_slot(std::uint64_t slot);
   void end_row(store::Position at);
@@ -239,7 +259,8 @@ class Lane final : public std::enable_shared_from_this<Lane> {
   std::deque<Slot> slots_;
   std::uint64_t first_slot_ = 0;
   std::map<std::uint64_t, store::Position> slots_parked_;
-  std::deque<Item> held_;  // taken, but not sent before the lane was halted
+  std::deque<Item> held_;    // taken, but not sent before the lane was halted
+  SteadyTime held_until_{};  // after trouble in reading them again
   std::size_t in_flight_ = 0;
   std::size_t retries_in_flight_ = 0;
   std::size_t sends_ = 0;
@@ -268,8 +289,18 @@ class Lane final : public std::enable_shared_from_this<Lane> {
   std::optional<WallTime> lost_from_, lost_to_;
   std::optional<WallTime> last_success_, last_failure_;
   std::string last_failure_reason_;
-  bool told_incomplete_ = false;
+  bool told_incomplete_ = false, told_nonconforming_ = false;
+  struct Failing {
+    std::optional<SteadyTime> since;  // none: it works
+    SteadyTime latest{};
+    std::uint64_t attempts = 0;
+  };
+  Failing failing_;
+  OncePerMinute disk_trouble_, losses_, read_trouble_;
+  // How many the store keeps, as far as it is known here: it lets go of old ones by itself.
   std::uint64_t undelivered_kept_ = 0;
+  std::uint64_t undelivered_unstored_ = 0;
+  SteadyTime recount_after_{};
 };
 
 }  // namespace millrace::delivery

@@ -52,12 +52,18 @@ bool Lane::may_begin() {
 }
 
 bool Lane::take_one(Item& item) {
-  if (!held_.empty()) {
-    item = std::move(held_.front());
-    held_.pop_front();
-    return true;
+  return take_held(item) || take_retry(item) || take_from_log(item);
+}
+
+bool Lane::take_held(Item& item) {
+  if (held_.empty()) return false;
+  if (tools_.clock.now() < held_until_) {
+    wake_at(held_until_);
+    return false;
   }
-  return take_retry(item) || take_from_log(item);
+  item = std::move(held_.front());
+  held_.pop_front();
+  return true;
 }
 
 bool Lane::take_retry(Item& item) {
@@ -70,6 +76,7 @@ bool Lane::take_retry(Item& item) {
   item.row = retries_.pop();
   item.at = item.row->at;
   item.event = item.row->event;
+  item.run = item.row->run;
   ++retries_in_flight_;
   return true;
 }
@@ -207,8 +214,9 @@ io::Task<void> Lane::read_log() {
     if (!batches && batches.error().fault == Fault::missing) {
       co_await lose_before(tools_.store.range().oldest);
     } else if (!batches) {
-      tools_.log.warning("log not readable, trying again",
-                         {{"stream", stream_.id.text()}, {"why", batches.error().what}});
+      if (read_trouble_.may_tell(tools_.clock.now()))
+        tools_.log.warning("log not readable, trying again",
+                           {{"stream", stream_.id.text()}, {"why", batches.error().what}});
       read_after_ = tools_.clock.now() + 1s;
     } else if (batches->empty()) {
       // The counts say that there is more: it is damaged up to the head. What the head is now may be newer than this read.

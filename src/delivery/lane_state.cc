@@ -33,6 +33,8 @@ Lane::Lane(LaneHost& host, LaneTools& tools, model::DataStream stream,
   counters_ = progress.counters;
   lost_from_ = progress.lost_from;
   lost_to_ = progress.lost_to;
+  last_success_ = progress.last_success;
+  last_failure_ = progress.last_failure;
   undelivered_kept_ = state.undelivered;
   settled_before_ = std::move(progress.settled_above);
   std::ranges::sort(settled_before_, std::greater());
@@ -55,7 +57,7 @@ void Lane::edit(model::DataStream stream, std::shared_ptr<Transport> transport,
   entries_per_send_ = std::max<std::size_t>(transport_->limits().entries, 1);
   rules_ = rules_of(stream_);
   bucket_.change(stream_.rate_limit, tools_.clock.now());
-  told_incomplete_ = false;
+  told_incomplete_ = told_nonconforming_ = false;
   if (batch_) use(batch_);  // what is picked of it depends on the format
   store::FilterVersion fresh{head, stream_.event_types, stream_.account};
   std::ranges::sort(fresh.event_types);
@@ -159,6 +161,8 @@ store::StreamProgress Lane::progress() const {
   progress.filters = filters_.versions();
   progress.lost_from = lost_from_;
   progress.lost_to = lost_to_;
+  progress.last_success = last_success_;
+  progress.last_failure = last_failure_;
   return progress;
 }
 
@@ -190,6 +194,7 @@ store::StreamDelta Lane::delta() {
 void Lane::stored(store::StreamDelta const& delta) {
   stored_counted_to_ = delta.progress.counted_to;
   for (auto const& one : delta.undelivered) unstored_bytes_ -= one.payload.size();
+  undelivered_unstored_ -= delta.undelivered.size();
   if (!delta.undelivered.empty()) pump();
 }
 
@@ -207,7 +212,23 @@ void Lane::not_stored(store::StreamDelta delta) {
   mark_changed();
 }
 
+// The store lets go of undelivered events when they are old. Asked each ten minutes at most, and only where there are some.
+io::Task<void> Lane::recount_undelivered() {
+  auto const now = tools_.clock.now();
+  if (undelivered_kept_ == 0 || undelivered_unstored_ > 0 || now < recount_after_) co_return;
+  recount_after_ = now + std::chrono::minutes(10);
+  auto const before = counters_.undelivered;
+  auto const kept = co_await tools_.store.undelivered_count(stream_.id);
+  if (!kept || removed_) co_return;
+  if (counters_.undelivered == before) {
+    undelivered_kept_ = *kept;
+  } else {
+    recount_after_ = {};  // more came meanwhile, stored or not
+  }
+}
+
 io::Task<StreamStatus> Lane::status() {
+  co_await recount_undelivered();
   if (unscanned_ > 0 && !unscanned_since_) {
     auto const at = scan_;
     auto const summaries = co_await tools_.store.summaries(at.batch, 1);

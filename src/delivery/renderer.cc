@@ -53,15 +53,15 @@ SharedRendered Renderer::at_once(RenderRules rules, store::RecordBatch const& ba
   if (rules.sign) {
     auto const ring = keys_.get();
     auto const& key = ring->key_for(batch.accepted_at, clock_.wall());
-    auto raw = cached({batch.id_of(index), key.kid, rules.format});
+    auto raw = cached({batch.id_of(index), key.kid, rules.format, rules.test});
     return raw ? dressed(std::move(raw), rules.signed_body) : nullptr;
   }
-  return std::make_shared<Rendered>(plain(rules.format, batch, index));
+  return std::make_shared<Rendered>(plain(rules.format, batch, index, rules.test));
 }
 
-Rendered Renderer::plain(model::Format format, store::RecordBatch const& batch,
-                         std::uint32_t index) const {
-  if (format == model::Format::caliper) return caliper_.render(batch, index);
+Rendered Renderer::plain(model::Format format, store::RecordBatch const& batch, std::uint32_t index,
+                         bool test) const {
+  if (format == model::Format::caliper) return caliper_.render(batch, index, test);
   Rendered rendered;
   rendered.body = formats::canvas(batch.events[index]);
   rendered.content_type = "application/json";
@@ -73,7 +73,8 @@ io::Task<SharedRendered> Renderer::render(RenderRules rules, store::SharedBatch 
   auto now = at_once(rules, *batch, index);
   if (now) co_return now;
   auto ring = keys_.get();
-  Key key{batch->id_of(index), ring->key_for(batch->accepted_at, clock_.wall()).kid, rules.format};
+  Key key{batch->id_of(index), ring->key_for(batch->accepted_at, clock_.wall()).kid, rules.format,
+          rules.test};
   auto raw = co_await io::answer<SharedRendered>(
       [this, key = std::move(key), batch = std::move(batch), index,
        ring = std::move(ring)](io::Resolver<SharedRendered> done) mutable {
@@ -115,7 +116,7 @@ void Renderer::request(Key key, store::SharedBatch batch, std::uint32_t index,
 
 void Renderer::sign(Key const& key, store::RecordBatch const& batch, std::uint32_t index,
                     crypto::SigningKey const& signing_key) {
-  auto fresh = std::make_shared<Rendered>(plain(key.format, batch, index));
+  auto fresh = std::make_shared<Rendered>(plain(key.format, batch, index, key.test));
   if (fresh->refusal == Refusal::none) {
     auto const claims =
         formats::claims(fresh->body, settings_.issuer, batch.accepted_at, key.event);

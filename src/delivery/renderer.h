@@ -31,6 +31,7 @@ struct RenderRules {
   model::Format format = model::Format::canvas;
   bool sign = false;
   model::SignedBody signed_body = model::SignedBody::raw;
+  bool test = false;  // it says that it is one, in its own format
 };
 RenderRules rules_of(model::DataStream const& stream);
 
@@ -68,6 +69,7 @@ class Renderer {
     EventId event;
     std::string kid;
     model::Format format = model::Format::canvas;
+    bool test = false;
     friend bool operator==(Key const&, Key const&) = default;
   };
   struct KeyHash {
@@ -92,7 +94,8 @@ class Renderer {
   void sign(Key const& key, store::RecordBatch const& batch, std::uint32_t index,
             crypto::SigningKey const& signing_key);
   SharedRendered cached(Key const& key);
-  Rendered plain(model::Format format, store::RecordBatch const& batch, std::uint32_t index) const;
+  Rendered plain(model::Format format, store::RecordBatch const& batch, std::uint32_t index,
+                 bool test) const;
 
   io::Shared<crypto::KeyRing> const& keys_;
   io::Clock& clock_;

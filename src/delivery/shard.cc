@@ -17,6 +17,7 @@ Shard::Shard(io::Executor loop, std::shared_ptr<Transports> transports, LaneTool
       readers_limit_(std::max<std::size_t>(readers, 1)),
       ended_(loop),
       timers_(loop),
+      beats_(loop),
       sends_(loop) {}
 
 Shard::~Shard() = default;
@@ -287,7 +288,8 @@ io::Task<void> Shard::catch_up() {
       continue;
     }
     if (!summaries) {
-      tools_.log.warning("log not countable, trying again", {{"why", summaries.error().what}});
+      if (count_trouble_.may_tell(tools_.clock.now()))
+        tools_.log.warning("log not countable, trying again", {{"why", summaries.error().what}});
       co_await tools_.clock.sleep_for(1s);
       continue;
     }
@@ -332,7 +334,25 @@ void Shard::refresh_counts() {
 
 // ---- LaneHost
 
-void Shard::start(io::Task<void> task) { sends_.start(std::move(task)); }
+void Shard::start(io::Task<void> task) {
+  sends_.start(std::move(task));
+  if (beating_) return;
+  beating_ = true;
+  watch_.begin(moment());
+  beats_.start(beat());
+}
+
+// For as long as anything is under way: an idle shard costs nothing.
+io::Task<void> Shard::beat() {
+  while (sends_.running() > 0) {
+    co_await tools_.clock.sleep_for(StallWatch::period);
+    watch_.beat(moment());
+  }
+  watch_.end();
+  beating_ = false;
+}
+
+Duration Shard::stopped_since(SteadyTime began) const { return watch_.lost(began, moment()); }
 
 void Shard::changed(Lane& lane) {
   changed_.push_back(lane.shared_from_this());
@@ -448,6 +468,8 @@ io::Task<bool> Shard::stop(SteadyTime deadline) {
   co_await sends_.join();
   timers_.cancel();
   co_await timers_.join();
+  beats_.cancel();
+  co_await beats_.join();
   co_return true;
 }
 

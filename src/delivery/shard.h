@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "delivery/lane.h"
+#include "delivery/stall_watch.h"
 #include "delivery/wake_list.h"
 
 namespace millrace::delivery {
@@ -54,6 +55,7 @@ class Shard final : public LaneHost {
   store::SharedBatch newest(std::uint64_t batch) override;
   void start(io::Task<void> task) override;
   void wake_at(Lane& lane, SteadyTime at) override;
+  Duration stopped_since(SteadyTime began) const override;
   void want_read(Lane& lane) override;
   void changed(Lane& lane) override;
 
@@ -78,6 +80,8 @@ class Shard final : public LaneHost {
   void keep(store::SharedBatch const& batch);
   io::Task<void> catch_up();
   io::Task<void> read(SharedLane lane);
+  io::Task<void> beat();
+  StallWatch::Moment moment() const { return {tools_.clock.now(), tools_.clock.wall()}; }
   void set_timer();
   io::Task<void> sleep(SteadyTime until);
   void check_retention();
@@ -116,8 +120,12 @@ class Shard final : public LaneHost {
   WakeList wakes_;
   std::optional<SteadyTime> sleeping_;  // until then; the one timer
 
+  OncePerMinute count_trouble_;
+  StallWatch watch_;
+  bool beating_ = false;
+
   io::Signal ended_;
-  io::TaskScope timers_, sends_;
+  io::TaskScope timers_, beats_, sends_;
 };
 
 }  // namespace millrace::delivery

@@ -34,6 +34,17 @@ Verdict judge(Outcome const& outcome, Standing standing, RetryPolicy const& poli
   return RetryAt{due_of(outcome, standing, policy, luck, now), true};
 }
 
+void excuse(Outcome& outcome, Duration stopped) {
+  if (stopped <= Duration::zero() || outcome.delivered || outcome.status != 0 ||
+      outcome.failure == model::FailureClass::own_side)
+    return;
+  outcome.reason =
+      "this process did not run for " +
+      std::to_string(std::chrono::duration_cast<std::chrono::seconds>(stopped).count()) +
+      " s: " + outcome.reason;
+  outcome.failure = model::FailureClass::own_side;
+}
+
 bool is_overload(Outcome const& outcome) {
   return outcome.crowded || outcome.failure == model::FailureClass::timeout ||
          outcome.status == 429 || outcome.status == 503;

@@ -38,6 +38,10 @@ struct Standing {        // of a run, before the try that is judged
 Verdict judge(Outcome const& outcome, Standing standing, RetryPolicy const& policy, double luck,
               WallTime now);
 
+// A failure without an answer while this process did not run for a while (`stopped`; zero: it ran): nobody knows whose it was, so it is
+// taken as our own. What the endpoint answered stays what it was.
+void excuse(Outcome& outcome, Duration stopped);
+
 // Whether the endpoint said, or showed, that it has too much to do: its window is halved then. That says nothing of the event: one
 // that was delivered over a crowded path is delivered.
 bool is_overload(Outcome const& outcome);
