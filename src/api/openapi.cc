@@ -288,11 +288,13 @@ paths:
     post:
       summary: Send events in
       description: |
-        One event, an array of events, or NDJSON. Each stands for itself: what cannot be stored is told by its place, and the rest is
-        stored. The answer comes when it is on the disk. Needs the role producer or owner; an event of an account that the token
+        One event, an array of events, NDJSON, a JSON text sequence, or objects one after another; with a byte order mark or without,
+        compressed (`Content-Encoding: gzip` or `zstd`) or not. At most 10,000 events and 14 MiB, also when it is expanded. Each stands
+        for itself: what cannot be stored is told by its place, and the rest is stored. The answer comes when it is on the disk. Needs the role producer or owner; an event of an account that the token
         does not have is rejected.
       parameters:
         - {name: Idempotency-Key, in: header, schema: {type: string, minLength: 1, maxLength: 255}, description: "Within 24 hours the same body is stored once and answered alike; another body is refused (422)"}
+        - {name: Content-Encoding, in: header, schema: {enum: [gzip, zstd, identity]}}
       requestBody:
         required: true
         content:
@@ -302,22 +304,19 @@ paths:
                 - {$ref: "#/components/schemas/CanvasEvent"}
                 - {type: array, items: {$ref: "#/components/schemas/CanvasEvent"}}
           application/x-ndjson: {schema: {type: string, description: An event a line}}
+          application/json-seq: {schema: {type: string, description: "RFC 7464: RS in front of each event"}}
       responses:
         "200":
-          description: What became of them
+          description: What became of them; some were accepted, or there were none
+          content: {application/json: {schema: {$ref: "#/components/schemas/EventsTaken"}}}
+        "422":
+          description: |
+            There were events and none was accepted (type `urn:millrace:problem:none-accepted`, with the members of a 200), or the
+            Idempotency-Key came with another body (type `urn:millrace:problem:idempotency-key-reused`).
           content:
-            application/json:
+            application/problem+json:
               schema:
-                type: object
-                properties:
-                  accepted: {type: integer}
-                  rejected:
-                    type: array
-                    items:
-                      type: object
-                      properties:
-                        index: {type: integer, description: "From 0, in the order of the body"}
-                        error: {type: string}
+                allOf: [{$ref: "#/components/schemas/Problem"}, {$ref: "#/components/schemas/EventsTaken"}]
         "508":
           description: One of this node's own data streams has sent it (header Millrace-Stream-Id)
           content: {application/problem+json: {schema: {$ref: "#/components/schemas/Problem"}}}
@@ -670,6 +669,17 @@ components:
       properties:
         items: {type: array}
         next: {type: [string, "null"]}
+    EventsTaken:
+      type: object
+      properties:
+        accepted: {type: integer}
+        rejected:
+          type: array
+          items:
+            type: object
+            properties:
+              index: {type: integer, description: "From 0, in the order of the body"}
+              error: {type: string}
     Problem:
       type: object
       required: [type, title, status, detail]

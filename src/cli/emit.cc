@@ -84,6 +84,7 @@ class Bar {
 
 struct Totals {
   std::size_t sent = 0, refused = 0;
+  std::size_t dead_letters = 0;  // taken, but no events; not among those that were sent
   std::vector<Refused> told;
 };
 
@@ -109,7 +110,9 @@ Result<void> send_all(EmitSource& source, EmitSender& sender, HttpDesk& desk, do
     begun += batch.size();
     auto outcome = sender.send(batch);
     if (!outcome) return pass(outcome);
-    totals.sent += outcome->accepted;
+    auto const letters = std::min(outcome->dead_letters, outcome->accepted);
+    totals.sent += outcome->accepted - letters;
+    totals.dead_letters += letters;
     totals.refused += outcome->refused.size();
     for (auto& refused : outcome->refused)
       if (totals.told.size() < refusals_told) totals.told.push_back(std::move(refused));
@@ -145,7 +148,7 @@ Result<std::unique_ptr<EmitSender>> sender_for(Emit const& args, SendTo to) {
                 "a pair)");
   for (auto const* text : {&args.access_key, &args.session_token, &args.region})
     for (char const c : *text)
-      if (c <= ' ' || c == 0x7f)
+      if (c <= ' ' || c > '~')
         return fail(
             Fault::invalid,
             "--access-key, --session-token and --region hold no spaces or control characters");
@@ -155,14 +158,21 @@ Result<std::unique_ptr<EmitSender>> sender_for(Emit const& args, SendTo to) {
 
 void print_totals(Emit const& args, Totals const& totals) {
   if (!args.reach.json) {
-    fmt::print("Sent {} events.\n", totals.sent);
+    fmt::print("Sent {} events{}.\n", totals.sent,
+               totals.dead_letters > 0
+                   ? fmt::format("; {} records are no events and became dead letters (see why: "
+                                 "millrace dead-letters list)",
+                                 totals.dead_letters)
+                   : "");
     return;
   }
   boost::json::array refused;
   for (auto const& one : totals.told)
     refused.push_back(boost::json::object{{"where", one.where}, {"error", one.why}});
-  print_json(boost::json::object{
-      {"sent", totals.sent}, {"refused", totals.refused}, {"first_refused", std::move(refused)}});
+  print_json(boost::json::object{{"sent", totals.sent},
+                                 {"dead_letters", totals.dead_letters},
+                                 {"refused", totals.refused},
+                                 {"first_refused", std::move(refused)}});
 }
 
 Exit run(Emit const& args) {
@@ -218,8 +228,9 @@ Command emit_command() {
           "  millrace emit --sample 1000 --account UUID --to http://127.0.0.1:8080 --data ./data",
       .add = [](CLI::App& app) -> std::function<Exit()> {
         auto const args = std::make_shared<Emit>();
-        app.add_option("FILE", args->files,
-                       "Events: a JSON object, an array, or a line each; -: standard input");
+        app.add_option(
+            "FILE", args->files,
+            "Events: JSON objects one after another, an array, or a line each; -: standard input");
         app.add_option("--to", args->to, "URL of the server")->type_name("URL")->required();
         app.add_option("--as", args->as, "How they are sent [json; kinesis with --access-key]")
             ->check(one_of({"kinesis", "json"}));

@@ -32,6 +32,13 @@ Duration asked_for(http::Answer const& answer) {
   return std::chrono::seconds(std::min(seconds, 60));
 }
 
+std::size_t letters_of(http::Answer const& answer) {
+  auto const value = http::find_header(answer.headers, "Millrace-Dead-Letters").value_or("");
+  std::size_t letters = 0;
+  std::from_chars(value.data(), value.data() + value.size(), letters);
+  return letters;
+}
+
 Error no_answer(SendTo const& to, http::Answer const& answer) {
   return {Fault::unreachable, fmt::format("{}: {}; is the server running there? (--to URL)",
                                           harmless(to.shown), harmless(answer.reason))};
@@ -68,7 +75,9 @@ class JsonSender final : public EmitSender {
     for (int next = 2;; ++next) {
       auto const answer = to_.desk.ask(ask);
       bool const answered = answer.trouble == http::Trouble::none;
-      if (answered && answer.status == 200) return read(answer.body, batch);
+      if (answered && (answer.status == 200 || answer.status == 422))
+        if (auto outcome = read(answer.body, batch); outcome || answer.status == 200)
+          return outcome;
       if (answered && !worth_another_try(answer.status)) return std::unexpected(refusal(answer));
       if (next > most_tries)
         return std::unexpected(answered ? refusal(answer) : no_answer(to_, answer));
@@ -132,7 +141,7 @@ class KinesisSender final : public EmitSender {
     for (auto const& event : batch) left.push_back(&event);
     // Records that failed on their own make up the next request; one that fails at every try is told.
     for (int round = 1; !left.empty(); ++round) {
-      auto const results = put(left);
+      auto const results = put(left, outcome.dead_letters);
       if (!results) return pass(results);
       std::vector<EmitEvent const*> again;
       for (std::size_t i = 0; i < left.size(); ++i) {
@@ -168,13 +177,18 @@ class KinesisSender final : public EmitSender {
     return body += "]}";
   }
 
-  Result<std::vector<RecordResult>> put(std::vector<EmitEvent const*> const& events) {
+  // Adds to `dead_letters` what the server says of them.
+  Result<std::vector<RecordResult>> put(std::vector<EmitEvent const*> const& events,
+                                        std::size_t& dead_letters) {
     auto const body = body_of(events);
     auto const invocation = fresh_id(to_);  // the same for each try: it is stored once
     for (int next = 2;; ++next) {
       auto const answer = ask(body, invocation);
       bool const answered = answer.trouble == http::Trouble::none;
-      if (answered && answer.status == 200) return read(answer.body, events.size());
+      if (answered && answer.status == 200) {
+        dead_letters += letters_of(answer);
+        return read(answer.body, events.size());
+      }
       auto const why = answered ? refusal(answer) : no_answer(to_, answer);
       if (next > most_tries || (answered && why.fault != Fault::busy)) return std::unexpected(why);
       to_.desk.sleep(wait_before(next, to_.random.unit(), asked_for(answer)));

@@ -19,6 +19,7 @@ struct Refused {
 
 struct SendOutcome {
   std::size_t accepted = 0;
+  std::size_t dead_letters = 0;  // of those; only Kinesis takes what is no event
   std::vector<Refused> refused;
 };
 

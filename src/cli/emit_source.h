@@ -1,4 +1,5 @@
-// Events to send, one after the other, out of files: a JSON object, an array, or a line each. Large NDJSON files are not held in memory.
+// Events to send, one after the other, out of files: a JSON object, an array, a line each, or objects one after another; with a byte
+// order mark or without. Large NDJSON files are not held in memory.
 #pragma once
 #include <cstdint>
 #include <deque>
@@ -7,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -25,7 +27,7 @@ class EmitSource {
   // Made-up ones.
   static EmitSource of(std::vector<std::string> events);
 
-  // The next event; nullopt at the end. Fails with: invalid (an array that is not JSON), io.
+  // The next event; nullopt at the end. Fails with: invalid (an array that is not JSON; UTF-16; a compressed file), io.
   Result<std::optional<EmitEvent>> next();
   std::uint64_t read_bytes() const { return read_; }
   std::uint64_t total_bytes() const { return total_; }  // 0: not known
@@ -39,6 +41,8 @@ class EmitSource {
   };
   Result<void> begin(std::string const& path);
   std::optional<std::string> line();
+  // Adds the event that a text is, or each where objects follow each other in it.
+  void add(std::string_view text, std::string const& where);
 
   std::deque<std::string> files_;
   std::deque<EmitEvent> ready_;

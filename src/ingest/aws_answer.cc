@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "ingest/cbor.h"
 #include "ingest/intake.h"
 #include "json/write.h"
 
@@ -29,13 +30,18 @@ AwsError Violations::error() const {
                       told_.size() == 1 ? "" : "s", fmt::join(told_, "; "))};
 }
 
-http::ServerResponse aws_answer(std::string body, std::string const& request_id) {
+http::ServerResponse aws_answer_as_is(std::string body, Reply const& reply) {
+  auto const type = reply.wire == Wire::cbor ? cbor_1_1 : json_1_1;
   return {200,
-          {{"x-amzn-RequestId", request_id}, {"Content-Type", std::string(json_1_1)}},
+          {{"x-amzn-RequestId", reply.request_id}, {"Content-Type", std::string(type)}},
           std::move(body)};
 }
 
-http::ServerResponse aws_answer(AwsError const& error, std::string const& request_id) {
+http::ServerResponse aws_answer(std::string json, Reply const& reply) {
+  return aws_answer_as_is(reply.wire == Wire::cbor ? cbor_of_json(json) : std::move(json), reply);
+}
+
+http::ServerResponse aws_answer(AwsError const& error, Reply const& reply) {
   std::string body = R"({"__type":)";
   json::append_string(body, error.type);
   if (!error.message.empty()) {
@@ -43,7 +49,7 @@ http::ServerResponse aws_answer(AwsError const& error, std::string const& reques
     json::append_string(body, error.message);
   }
   body += '}';
-  auto answer = aws_answer(std::move(body), request_id);
+  auto answer = aws_answer(std::move(body), reply);
   answer.status = error.status;
   return answer;
 }

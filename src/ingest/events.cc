@@ -6,10 +6,10 @@
 #include <array>
 
 #include "crypto/digest.h"
+#include "ingest/events_body.h"
+#include "ingest/expand.h"
 #include "ingest/intake.h"
 #include "ingest/problem.h"
-#include "json/strict.h"
-#include "json/write.h"
 
 namespace millrace::ingest {
 namespace {
@@ -30,40 +30,6 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-// Takes the next line off `rest`.
-std::string_view next_line(std::string_view& rest) {
-  auto const end = rest.find('\n');
-  auto const line = rest.substr(0, end);
-  rest.remove_prefix(end == rest.npos ? rest.size() : end + 1);
-  return line;
-}
-
-// Objects that stand on lines of their own: the first line ends one and the next begins another. No single object looks so.
-bool looks_like_lines(std::string_view body) {
-  auto rest = body;
-  if (!trimmed(next_line(rest)).ends_with('}')) return false;
-  return trimmed(rest).starts_with('{');
-}
-
-enum class Form { json, lines };
-
-// nullopt: a type that is not taken.
-std::optional<Form> form_of(std::optional<std::string_view> header) {
-  if (!header) return Form::json;
-  auto const type = lower(*header);
-  auto const name = trimmed(std::string_view(type).substr(0, type.find(';')));
-  if (auto const charset = type.find("charset="); charset != type.npos) {
-    auto const value = std::string_view(type).substr(charset + 8);
-    if (!value.starts_with("utf-8") && !value.starts_with("\"utf-8\"") &&
-        !value.starts_with("us-ascii"))
-      return std::nullopt;
-  }
-  if (name == "application/json") return Form::json;
-  if (name == "application/x-ndjson" || name == "application/ndjson" || name == "application/jsonl")
-    return Form::lines;
-  return std::nullopt;
-}
-
 http::ServerResponse unauthorized(std::string_view detail) {
   auto answer = problem(401, "Unauthorized", detail);
   answer.headers.push_back({"WWW-Authenticate", "Bearer"});
@@ -81,17 +47,69 @@ bool is_idempotency_key(std::string_view key) {
          });
 }
 
+http::ServerResponse later(std::string_view why) {
+  auto answer =
+      problem(503, "Service Unavailable",
+              fmt::format("The events were not stored ({}): send them again after a moment.", why));
+  answer.headers.push_back({"Retry-After", "2"});
+  return answer;
+}
+
+// The body as the producer had it before it was compressed, whether a header says so or its first bytes. An answer where there is no
+// such body.
+io::Task<std::optional<http::ServerResponse>> expand_body(http::ServerRequest& request,
+                                                          ExpandedMemory::Hold& held) {
+  auto coding = coding_named(request.header("Content-Encoding"));
+  if (!coding) {
+    auto answer = problem(415, "Unsupported Media Type", coding.error());
+    answer.headers.push_back({"Accept-Encoding", "gzip, zstd"});
+    co_return answer;
+  }
+  if (!*coding) *coding = coding_of(request.body);
+  if (!*coding) co_return std::nullopt;
+  auto expanded = co_await expand(**coding, request.body, EventsLimits::body_bytes, held);
+  if (expanded) {
+    request.body = std::move(*expanded);
+    co_return std::nullopt;
+  }
+  switch (expanded.error()) {
+    case ExpandTrouble::damaged:
+      co_return problem(400, "Bad Request",
+                        "The compressed body is damaged, or of another encoding than it says.");
+    case ExpandTrouble::too_large:
+      co_return problem(413, "Content Too Large",
+                        fmt::format("The body is larger than {} bytes when it is expanded.",
+                                    EventsLimits::body_bytes));
+    case ExpandTrouble::no_memory:
+      co_return later("there is no memory for expanding them");
+  }
+  std::abort();
+}
+
+// The answer to a body that could be read: 200, or 422 where nothing of it was taken.
+http::ServerResponse answer_to(EventsOfBody const& body, std::size_t accepted) {
+  auto members = fmt::format(R"("accepted":{},"rejected":[{}])", accepted, body.rejected);
+  if (accepted > 0 || body.events == 0) return json_answer('{' + members + '}');
+  return problem_with(
+      422, "Unprocessable Content",
+      fmt::format("None of the {} events was accepted; `rejected` says why.", body.events),
+      none_accepted, members);
+}
+
+// The block of a body that has been read before.
+io::Task<model::EventBlock> read_again(http::ServerRequest& request, BodyForm form,
+                                       model::Principal const& who) {
+  auto again = co_await read_events(request.body, form, who, EventsLimits::events);
+  check(again.has_value(), "what could be read once can be read again");
+  std::string().swap(request.body);  // the block is the only copy from here on
+  co_return std::move(again->block);
+}
+
 }  // namespace
 
-// A body, taken apart.
-struct Events::Sorted {
-  model::EventBlock block;
-  std::string answer;
-  std::array<std::uint64_t, 4> refused{};  // by Refusal
-};
-
-Events::Events(IngestParts const& parts, IngestSettings const& settings, RejectCounts& rejected)
-    : parts_(parts), settings_(settings), rejected_(rejected) {}
+Events::Events(IngestParts const& parts, IngestSettings const& settings, RejectCounts& rejected,
+               ExpandedMemory& expanded)
+    : parts_(parts), settings_(settings), rejected_(rejected), expanded_(expanded) {}
 
 std::expected<model::Principal, http::ServerResponse> Events::authenticate(
     http::ServerRequest const& request) const {
@@ -111,56 +129,6 @@ std::expected<model::Principal, http::ServerResponse> Events::authenticate(
   return std::move(*principal);
 }
 
-std::expected<Events::Sorted, http::ServerResponse> Events::sort(std::string_view body, bool lines,
-                                                                 model::Principal const& who) {
-  Sorted sorted;
-  Sorter sorter(who, "token");
-  std::string rejected;
-  std::size_t index = 0;
-  auto const take = [&](std::string_view text) {
-    if (auto const refused = sorter.add(text)) {
-      ++sorted.refused[static_cast<std::size_t>(refused->why)];
-      fmt::format_to(std::back_inserter(rejected), R"({}{{"index":{},"error":)",
-                     rejected.empty() ? "" : ",", index);
-      json::append_string(rejected, refused->reason);
-      rejected += '}';
-    }
-    return ++index <= EventsLimits::events;
-  };
-  auto const too_many = [] {
-    return std::unexpected(
-        problem(413, "Content Too Large",
-                fmt::format("A request holds at most {} events.", EventsLimits::events)));
-  };
-
-  body = trimmed(body);
-  sorter.block().reserve(body.size(), body.size() / 1024 + 1);
-  if (lines || (body.starts_with('{') && looks_like_lines(body))) {
-    while (!body.empty())
-      if (auto const line = trimmed(next_line(body)); !line.empty() && !take(line))
-        return too_many();
-  } else if (body.starts_with('[')) {
-    json::Parser parser;
-    auto const elements = parser.elements(body, {.bytes = EventsLimits::body_bytes, .depth = 65});
-    if (!elements)
-      return std::unexpected(
-          problem(400, "Bad Request",
-                  "The array cannot be read: " + std::string(cut(elements.error().what, 300))));
-    for (auto const element : *elements)
-      if (!take(element)) return too_many();
-  } else if (body.starts_with('{')) {
-    take(body);
-  } else {
-    return std::unexpected(
-        problem(400, "Bad Request",
-                "The body is neither an event, nor an array of them, nor one on each line."));
-  }
-  sorted.block = std::move(sorter.block());
-  sorted.answer =
-      fmt::format(R"({{"accepted":{},"rejected":[{}]}})", sorted.block.size(), rejected);
-  return sorted;
-}
-
 io::Task<http::ServerResponse> Events::handle(http::ServerRequest request) {
   if (request.method != "POST") {
     auto answer = problem(405, "Method Not Allowed", "Events are sent with POST.");
@@ -172,13 +140,7 @@ io::Task<http::ServerResponse> Events::handle(http::ServerRequest request) {
   if (auto const loop = loop_refusal(parts_, request, rejected_); !loop.empty())
     co_return problem(508, "Loop Detected", loop);
   auto const form = form_of(request.header("Content-Type"));
-  if (!form)
-    co_return problem(415, "Unsupported Media Type",
-                      "Send application/json or application/x-ndjson, in UTF-8.");
-  if (auto const coding = request.header("Content-Encoding");
-      coding && !coding->empty() && lower(*coding) != "identity")
-    co_return problem(415, "Unsupported Media Type",
-                      "Send the body as it is, without Content-Encoding.");
+  if (!form) co_return problem(415, "Unsupported Media Type", form.error());
   if (request.body.size() > EventsLimits::body_bytes)
     co_return problem(413, "Content Too Large",
                       fmt::format("The body is larger than {} bytes.", EventsLimits::body_bytes));
@@ -187,54 +149,47 @@ io::Task<http::ServerResponse> Events::handle(http::ServerRequest request) {
     co_return problem(400, "Bad Request",
                       "Idempotency-Key has 1 to 255 characters, none of them a control character.");
 
-  std::optional<store::RepeatKey> repeat;
-  auto sorted = sort(request.body, *form == Form::lines, *who);
-  if (!sorted) co_return std::move(sorted.error());
-  if (key) {
-    // An answer that is too long to be kept is made again from the body, which is the same.
-    auto answer = sorted->answer.size() <= 64 * 1024 ? sorted->answer : std::string();
-    repeat =
-        store::RepeatKey{fmt::format("json:{}:{}", who->id, *key), crypto::sha256(request.body),
-                         std::move(answer), std::chrono::hours(24)};
-  }
+  ExpandedMemory::Hold held(expanded_, who->id);
+  auto const sent_hash = key ? crypto::sha256(request.body) : std::string();
+  if (auto unread = co_await expand_body(request, held)) co_return std::move(*unread);
+  auto body = co_await read_events(request.body, *form, *who, EventsLimits::events);
+  if (!body) co_return std::move(body.error());
+  auto const events = body->block.size();
+  auto answer = answer_to(*body, events);
   auto const note_refused = [&] {
-    for (std::size_t i = 0; i < sorted->refused.size(); ++i)
-      count(rejected_, static_cast<Refusal>(i), sorted->refused[i]);
+    for (std::size_t i = 0; i < body->refused.size(); ++i)
+      count(rejected_, static_cast<Refusal>(i), body->refused[i]);
   };
-  auto const events = sorted->block.size();
   if (events == 0) {
     note_refused();
-    co_return json_answer(std::move(sorted->answer));
+    co_return answer;
   }
-  auto const rebuild = [&] {
-    auto again = sort(request.body, *form == Form::lines, *who);
-    check(again.has_value(), "what could be read once can be read again");
-    request.body = {};  // the block is the only copy from here on
-    return std::move(again->block);
-  };
-  auto appended = co_await append_held(parts_, std::move(sorted->block), rebuild, std::move(repeat),
+  std::optional<store::RepeatKey> repeat;
+  if (key) {
+    // An answer that is too long to be kept is made again from the body, which is the same.
+    auto kept = answer.body.size() <= 64 * 1024 ? answer.body : std::string();
+    repeat = store::RepeatKey{fmt::format("json:{}:{}", who->id, *key), sent_hash, std::move(kept),
+                              std::chrono::hours(24)};
+  }
+  auto const rebuild = [&] { return read_again(request, *form, *who); };
+  auto appended = co_await append_held(parts_, std::move(body->block), rebuild, std::move(repeat),
                                        std::min(settings_.hold, EventsLimits::hold));
   if (appended) {
     if (appended->repeated && !appended->answer.empty())
       co_return json_answer(std::move(appended->answer));
     if (!appended->repeated) note_refused();
-    co_return json_answer(std::move(sorted->answer));
+    co_return answer;
   }
   if (appended.error().fault == Fault::conflict)
     co_return problem(422, "Unprocessable Content",
-                      "This Idempotency-Key was used with another body.");
+                      "This Idempotency-Key was used with another body.", key_reused);
   rejected_.busy.add(events);
   parts_.log.warning("events not stored",
                      {{"door", "json"}, {"events", events}, {"error", appended.error().what}});
   if (appended.error().fault != Fault::busy)
     co_return problem(500, "Internal Server Error",
                       "The events could not be stored; see the server's log.");
-  auto answer =
-      problem(503, "Service Unavailable",
-              fmt::format("The events were not stored ({}): send them again after a moment.",
-                          appended.error().what));
-  answer.headers.push_back({"Retry-After", "2"});
-  co_return answer;
+  co_return later(appended.error().what);
 }
 
 }  // namespace millrace::ingest

@@ -1,7 +1,9 @@
-// The JSON door, POST /api/v1/events: one event, an array of them, or NDJSON, with a producer's token.
+// The JSON door, POST /api/v1/events: events in any of the forms of events_body.h, with a producer's token.
 //   Answer   200 {"accepted":N,"rejected":[{"index":I,"error":"…"}]}: each event stands for itself. `index` counts from 0, blank
-//            lines left out. What makes the body as a whole unreadable is a 400, and nothing of it is stored.
-//   Repeats  Idempotency-Key (1 to 255 characters, 24 h, scoped to the token): stored once, answered alike; with another body: 422.
+//            lines left out. 422 with the same members, in a problem of the type none_accepted, where there were events and none was
+//            taken. What makes the body as a whole unreadable is a 400, and nothing of it is stored.
+//   Repeats  Idempotency-Key (1 to 255 characters, 24 h, scoped to the token): stored once, answered alike; with another body: 422,
+//            a problem of the type key_reused.
 //   Busy     The answer is held for a moment; then 503 with Retry-After.
 #pragma once
 #include <expected>
@@ -9,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "ingest/expanded_memory.h"
 #include "ingest/ingest.h"
 
 namespace millrace::ingest {
@@ -23,20 +26,18 @@ struct EventsLimits {
 
 class Events {
  public:
-  Events(IngestParts const& parts, IngestSettings const& settings, RejectCounts& rejected);
+  Events(IngestParts const& parts, IngestSettings const& settings, RejectCounts& rejected,
+         ExpandedMemory& expanded);
   io::Task<http::ServerResponse> handle(http::ServerRequest request);
 
  private:
-  struct Sorted;
-
   std::expected<model::Principal, http::ServerResponse> authenticate(
       http::ServerRequest const& request) const;
-  static std::expected<Sorted, http::ServerResponse> sort(std::string_view body, bool lines,
-                                                          model::Principal const& who);
 
   IngestParts const& parts_;
   IngestSettings const& settings_;
   RejectCounts& rejected_;
+  ExpandedMemory& expanded_;
 };
 
 }  // namespace millrace::ingest

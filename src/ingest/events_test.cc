@@ -88,6 +88,7 @@ TEST_F(EventsTest, refuses_keys_that_are_not_the_producers_to_set) {
       R"([{"metadata":{"event_name":"a","root_account_uuid":"acc-1"},"body":{},"iss":"me"},)"
       R"({"metadata":{"event_name":"a","root_account_uuid":"acc-2","root_account_uuid":"acc-1"},"body":{}}])");
 
+  EXPECT_EQ(answer.status, 422);
   EXPECT_THAT(answer.body, AllOf(HasSubstr(R"("accepted":0)"), HasSubstr(R"("index":0)"),
                                  HasSubstr(R"("index":1)")));
   EXPECT_EQ(store.appends(), 0U);
@@ -119,7 +120,7 @@ TEST_F(EventsTest, refuses_a_body_that_cannot_be_taken_apart_as_a_whole) {
   EXPECT_EQ(*http::find_header(answer.headers, "content-type"), "application/problem+json");
   EXPECT_EQ(
       answer.body,
-      R"({"type":"about:blank","title":"Bad Request","status":400,"detail":"The body is neither an event, nor an array of them, nor one on each line."})");
+      R"({"type":"about:blank","title":"Bad Request","status":400,"detail":"The body is neither an event, nor an array of them, nor one on each line, nor one after another."})");
   EXPECT_EQ(store.appends(), 0U);
 }
 
@@ -152,15 +153,125 @@ TEST_F(EventsTest, needs_a_producers_token) {
 
 TEST_F(EventsTest, needs_a_media_type_that_it_reads) {
   auto packed = events_request(event("a"));
-  packed.headers.push_back({"Content-Encoding", "gzip"});
+  packed.headers.push_back({"Content-Encoding", "br"});
   auto get = events_request("");
   get.method = "GET";
 
   EXPECT_EQ(post(event("a"), "text/xml").status, 415);
   EXPECT_EQ(post(event("a"), "application/json; charset=latin1").status, 415);
   EXPECT_EQ(post(event("a"), "application/json; charset=UTF-8").status, 200);
+  EXPECT_EQ(post(event("a"), "application/json; charset=utf8").status, 200);
+  EXPECT_EQ(post(event("a"), "application/json;charset=\"UTF8\"; x=y").status, 200);
+  EXPECT_THAT(post(event("a"), "application/x-www-form-urlencoded").body,
+              HasSubstr("'application/x-www-form-urlencoded': send application/json"));
   EXPECT_EQ(call(packed).status, 415);
   EXPECT_EQ(call(get).status, 405);
+}
+
+TEST_F(EventsTest, says_422_where_there_were_events_and_none_was_taken) {
+  auto const none = post(event("a", "acc-2") + "\n{}", "application/x-ndjson");
+
+  EXPECT_EQ(none.status, 422);
+  EXPECT_EQ(*http::find_header(none.headers, "content-type"), "application/problem+json");
+  EXPECT_THAT(none.body, HasSubstr(R"({"type":"urn:millrace:problem:none-accepted",)"));
+  EXPECT_THAT(
+      none.body,
+      HasSubstr(
+          R"("detail":"None of the 2 events was accepted; `rejected` says why.","accepted":0,"rejected":[{"index":0,"error":")"));
+  EXPECT_EQ(ingest->rejected().denied.value(), 1U);
+  EXPECT_EQ(post("[]").status, 200) << "there was none to take";
+  EXPECT_EQ(post("\n\n", "application/x-ndjson").status, 200);
+  EXPECT_EQ(post(event("a") + "{}").status, 200) << "one of two";
+}
+
+// ---- what common tools write --------------------------------------------------------------------------------------------------
+
+std::string const bom = "\xEF\xBB\xBF";
+
+TEST_F(EventsTest, passes_over_a_byte_order_mark) {
+  EXPECT_EQ(post(bom + event("a") + "\n" + event("b"), "application/x-ndjson").body,
+            R"({"accepted":2,"rejected":[]})");
+  EXPECT_EQ(post(bom + event("c")).body, R"({"accepted":1,"rejected":[]})");
+  EXPECT_EQ(post(bom + "[" + event("d") + "]").body, R"({"accepted":1,"rejected":[]})");
+  EXPECT_EQ(post(event("e") + "\n" + bom + event("f"), "application/x-ndjson").body,
+            R"({"accepted":2,"rejected":[]})")
+      << "two files with marks, joined";
+  EXPECT_EQ(store.payloads()[0], event("a"));
+  EXPECT_THAT(post(std::string("\xFF\xFE{\0", 4)).body, HasSubstr("UTF-16"));
+}
+
+TEST_F(EventsTest, takes_objects_one_after_another) {
+  EXPECT_EQ(post(event("a") + event("b")).body, R"({"accepted":2,"rejected":[]})");
+  EXPECT_EQ(post(event("c") + event("d") + "\n" + event("e"), "application/x-ndjson").body,
+            R"({"accepted":3,"rejected":[]})");
+  EXPECT_EQ(post("{\n\"metadata\":{\"event_name\":\"f\",\"root_account_uuid\":\"acc-1\"},\n"
+                 "\"body\":{\n}}\n" +
+                 event("g"))
+                .body,
+            R"({"accepted":2,"rejected":[]})");
+  EXPECT_THAT(store.payloads(), SizeIs(7));
+  EXPECT_THAT(post(event("h") + "," + event("i")).body,
+              HasSubstr("objects with commas between them need brackets"));
+  EXPECT_THAT(post(event("h") + event("i") + "{\"cut").body,
+              HasSubstr(R"({"accepted":2,"rejected":[{"index":2,"error":"event: has no end"}]})"));
+}
+
+TEST_F(EventsTest, takes_a_json_text_sequence) {
+  auto const sequence = "\x1e" + event("a") + "\n\x1e{\"cut\n\x1e" + event("b") + "\n";
+
+  auto const named = post(sequence, "application/json-seq");
+  auto const unnamed = post(sequence);
+
+  EXPECT_THAT(named.body, HasSubstr(R"({"accepted":2,"rejected":[{"index":1,)"));
+  EXPECT_EQ(unnamed.body, named.body);
+}
+
+TEST_F(EventsTest, takes_an_array_that_is_called_lines) {
+  EXPECT_EQ(post("[" + event("a") + "]", "application/x-ndjson").body,
+            R"({"accepted":1,"rejected":[]})");
+}
+
+TEST_F(EventsTest, takes_objects_that_are_together_larger_than_one_may_be) {
+  std::string const long_body(600'000, 'x');
+  std::string const large =
+      R"({"metadata":{"event_name":"a","root_account_uuid":"acc-1"},"body":{"x":")" + long_body +
+      R"("}})";
+
+  EXPECT_EQ(post(large + large).body, R"({"accepted":2,"rejected":[]})");
+}
+
+// ---- bounds -------------------------------------------------------------------------------------------------------------------
+
+TEST_F(EventsTest, refuses_arrays_at_the_element_that_is_one_too_many) {
+  std::string ones = "[";
+  while (ones.size() < 13'600'000) ones += "1,";
+  ones += "nonsense";  // which nobody reads
+
+  auto const answer = post(ones);
+
+  EXPECT_EQ(answer.status, 413);
+  EXPECT_EQ(post(std::string(3'000'000, '[')).status, 400);
+}
+
+TEST_F(EventsTest, refuses_an_array_for_one_element_that_is_no_json_and_stores_none) {
+  auto const answer = post("[" + event("a") + ",{\"metadata\":{},\"body\":[}]");
+
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_THAT(post("[" + event("a") + ",nul]").body, HasSubstr("its element 1 (from 0)"));
+  EXPECT_EQ(store.appends(), 0U);
+}
+
+TEST_F(EventsTest, lets_the_others_of_its_loop_have_turns_while_it_reads) {
+  std::string lines;
+  for (int i = 0; i < 10'000; ++i) lines += event("a") + "\n";
+  auto const large = sim.start(ingest->events(events_request(lines, "secret")));
+  auto const small = sim.start(ingest->events(events_request(event("b"), "secret")));
+  sim.settle();
+  ASSERT_TRUE(large.done() && small.done());
+
+  EXPECT_THAT(store.payloads(), SizeIs(10'001));
+  EXPECT_THAT(store.payloads().front(), HasSubstr(R"("b")"))
+      << "which came later and is ready first";
 }
 
 // ---- repeats and trouble ------------------------------------------------------------------------------------------------------
@@ -184,6 +295,8 @@ TEST_F(EventsTest, stores_a_repeat_once_and_answers_it_alike) {
   EXPECT_EQ(repeat.body, first.body);
   EXPECT_EQ(other_body.status, 422);
   EXPECT_THAT(other_body.body, HasSubstr(R"("status":422)"));
+  EXPECT_THAT(other_body.body,
+              HasSubstr(R"({"type":"urn:millrace:problem:idempotency-key-reused",)"));
   EXPECT_EQ(other_token.body, R"({"accepted":2,"rejected":[]})");
   EXPECT_THAT(store.payloads(), SizeIs(3));
   EXPECT_EQ(ingest->rejected().denied.value(), 1U);

@@ -11,8 +11,8 @@ class Doors final : public Ingest {
   Doors(IngestParts parts, IngestSettings settings)
       : parts_(parts),
         settings_(std::move(settings)),
-        kinesis_(parts_, settings_, rejected_),
-        events_(parts_, settings_, rejected_) {
+        kinesis_(parts_, settings_, rejected_, expanded_),
+        events_(parts_, settings_, rejected_, expanded_) {
     if (settings_.any_signature)
       parts_.log.warning(
           "Kinesis requests are taken with any signature, from anybody, for every account: for "
@@ -30,6 +30,7 @@ class Doors final : public Ingest {
   IngestParts parts_;
   IngestSettings settings_;
   RejectCounts rejected_;
+  ExpandedMemory expanded_;
   Kinesis kinesis_;
   Events events_;
 };

@@ -27,7 +27,14 @@ bool Sorter::may_send_for(std::string_view account) {
   return true;
 }
 
+bool Sorter::is_json(std::string_view text) {
+  // As deep as the parser itself goes: what is too deep for an event may be JSON all the same.
+  return parser_.validate(without_bom(text), {.bytes = model::Limits::event_bytes, .depth = 1000})
+      .has_value();
+}
+
 std::optional<Refused> Sorter::add(std::string_view text) {
+  text = without_bom(text);
   if (text.size() > model::Limits::event_bytes)
     return Refused{Refusal::too_large,
                    fmt::format("event: {} bytes are more than the {} that one may have",
@@ -75,14 +82,14 @@ std::string loop_refusal(IngestParts const& parts, http::ServerRequest const& re
 }
 
 io::Task<Result<store::Appended>> append_held(IngestParts const& parts, model::EventBlock block,
-                                              std::function<model::EventBlock()> rebuild,
+                                              std::function<io::Task<model::EventBlock>()> rebuild,
                                               std::optional<store::RepeatKey> repeat,
                                               Duration hold) {
   auto const end = parts.clock.now() + std::chrono::duration_cast<SteadyTime::duration>(hold);
   auto appended = co_await parts.store.append(std::move(block), repeat);
   if (appended || appended.error().fault != Fault::busy) co_return appended;
 
-  auto const kept = rebuild();
+  auto const kept = co_await rebuild();
   for (Duration pause = first_pause;; pause = std::min(pause * 2, longest_pause)) {
     Duration const left = end - parts.clock.now();
     if (left <= Duration::zero()) co_return appended;

@@ -16,6 +16,12 @@ namespace millrace::ingest {
 // At most `bytes` of `text`, cut between UTF-8 characters.
 std::string_view cut(std::string_view text, std::size_t bytes);
 
+// Without the byte order mark that some tools put in front of UTF-8.
+inline std::string_view without_bom(std::string_view text) {
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  return text;
+}
+
 enum class Refusal : std::uint8_t { invalid, too_large, no_account, denied };
 
 struct Refused {
@@ -30,8 +36,10 @@ class Sorter {
   Sorter(model::Principal const& who, std::string_view credential)
       : who_(who), credential_(credential) {}
 
-  // Adds the event that `text` is to the block, byte for byte; or says why not.
+  // Adds the event that `text` is to the block, byte for byte; or says why not. A byte order mark is passed over.
   std::optional<Refused> add(std::string_view text);
+  // Whether what was refused as invalid is JSON at least.
+  bool is_json(std::string_view text);
   model::EventBlock& block() { return block_; }
 
  private:
@@ -53,9 +61,9 @@ std::string loop_refusal(IngestParts const& parts, http::ServerRequest const& re
 // Appends. While the store is busy it is asked again, at growing intervals, for `hold` at most; then the answer is its busy.
 // `rebuild` makes the same block again; it is called once, and only after a first busy: the store keeps no block that it refuses,
 // and copying each one beforehand would cost every request what few need.
-// What is referred to outlives the Task.
+// What is referred to outlives the Task; `rebuild` makes a Task of what outlives it too.
 io::Task<Result<store::Appended>> append_held(IngestParts const& parts, model::EventBlock block,
-                                              std::function<model::EventBlock()> rebuild,
+                                              std::function<io::Task<model::EventBlock>()> rebuild,
                                               std::optional<store::RepeatKey> repeat,
                                               Duration hold);
 

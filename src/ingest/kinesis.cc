@@ -10,20 +10,16 @@
 #include "base/uuid.h"
 #include "crypto/digest.h"
 #include "crypto/sigv4.h"
+#include "ingest/expand.h"
 #include "ingest/intake.h"
+#include "ingest/kinesis_answer.h"
 #include "ingest/kinesis_request.h"
-#include "json/write.h"
 
 namespace millrace::ingest {
 namespace {
 
-using store::DeadLetter;
-using store::Position;
-
 constexpr std::string_view target_prefix = "Kinesis_20131202.";
-constexpr std::string_view shard_id = "shardId-000000000000";
 constexpr std::string_view account_id = "000000000000";
-constexpr std::size_t letter_bytes = 64 * 1024;
 constexpr std::size_t body_bytes = 14 * 1024 * 1024;
 constexpr Duration repeat_time =
     std::chrono::minutes(15);  // an SDK's own tries are over within a minute or two
@@ -67,7 +63,8 @@ std::optional<http::ServerResponse> not_the_protocol(http::ServerRequest const& 
         404,
         R"({"Output":{"__type":"com.amazon.coral.service#UnknownOperationException"},"Version":"1.0"})",
         type, request_id);
-  if (type != json_1_1) return plain(404, "<UnknownOperationException/>\n", "", request_id);
+  if (type != json_1_1 && type != cbor_1_1)
+    return plain(404, "<UnknownOperationException/>\n", "", request_id);
   return std::nullopt;
 }
 
@@ -124,41 +121,15 @@ std::string host_remark(http::ServerRequest const& request) {
          "differs.";
 }
 
-std::string arn_of(std::string_view region, std::string_view stream) {
-  return fmt::format("arn:aws:kinesis:{}:{}:stream/{}", region, account_id, stream);
+// The block of records that were sorted before.
+io::Task<model::EventBlock> sorted_again(RecordData const& records, model::Principal const& who,
+                                         WallTime now, ExpandedMemory::Hold& held,
+                                         std::vector<RecordFate> const& fates) {
+  auto again = co_await sort_records(records, who, now, held, &fates);
+  co_return std::move(again.block);
 }
-
-constexpr std::size_t batch_digits = 30, index_digits = 10, record_digits = 14;
-
-// Writes `value` into `digits` places that end before `end`, with leading zeros.
-void write_digits(char* end, std::size_t digits, std::uint64_t value) {
-  for (; digits != 0; --digits, value /= 10) *--end = static_cast<char>('0' + value % 10);
-}
-
-// One stored record's part of an answer. All are alike but for some digits: those are written over, the rest is copied.
-class StoredEntry {
- public:
-  explicit StoredEntry(std::uint64_t batch)
-      : text_(fmt::format(R"({{"SequenceNumber":"{}","ShardId":"{}"}})",
-                          sequence_number({batch, 0}, 0), shard_id)) {}
-  std::string_view at(std::uint32_t index, std::uint32_t record) {
-    auto* const end = text_.data() + before.size() + 2 + batch_digits + index_digits;
-    write_digits(end, index_digits, index);
-    write_digits(end + record_digits, record_digits, record);
-    return text_;
-  }
-
- private:
-  static constexpr std::string_view before = R"({"SequenceNumber":")";
-  std::string text_;
-};
 
 }  // namespace
-
-std::string sequence_number(Position at, std::uint32_t record) {
-  return fmt::format("49{:0{}}{:0{}}{:0{}}", at.batch, batch_digits, at.index, index_digits, record,
-                     record_digits);
-}
 
 std::optional<Kinesis::Action> Kinesis::action_of(std::string_view target) {
   if (!target.starts_with(target_prefix)) return std::nullopt;
@@ -172,17 +143,13 @@ std::optional<Kinesis::Action> Kinesis::action_of(std::string_view target) {
   return std::nullopt;
 }
 
-// A put, taken apart.
-struct Kinesis::Sorted {
-  StreamRef stream;
-  model::EventBlock block;
-  std::vector<bool> is_event;  // a record each
-  std::vector<DeadLetter> letters;
-  std::array<std::uint64_t, 4> refused{};  // by Refusal
-};
-
-Kinesis::Kinesis(IngestParts const& parts, IngestSettings const& settings, RejectCounts& rejected)
-    : parts_(parts), settings_(settings), rejected_(rejected), begun_(parts.clock.wall()) {}
+Kinesis::Kinesis(IngestParts const& parts, IngestSettings const& settings, RejectCounts& rejected,
+                 ExpandedMemory& expanded)
+    : parts_(parts),
+      settings_(settings),
+      rejected_(rejected),
+      expanded_(expanded),
+      begun_(parts.clock.wall()) {}
 
 std::string Kinesis::next_request_id() {
   auto const number = requests_.fetch_add(1, std::memory_order_relaxed);
@@ -223,35 +190,6 @@ std::expected<Kinesis::Caller, AwsError> Kinesis::authenticate(
                 verified->body_hash};
 }
 
-std::expected<Kinesis::Sorted, AwsError> Kinesis::sort(std::string& body, Action action,
-                                                       model::Principal const& who) const {
-  Sorted sorted;
-  Sorter sorter(who, "key");
-  sorter.block().reserve(body.size() / 4 * 3, body.size() / 1024 + 1);  // Base64 takes 4 for 3
-  std::string data;
-  auto const now = parts_.clock.wall();
-  auto const take = [&](std::string_view base64) -> std::optional<AwsError> {
-    data.clear();
-    if (auto error = append_blob(base64, data)) return error;
-    auto refused = sorter.add(data);
-    sorted.is_event.push_back(!refused);
-    if (!refused) return std::nullopt;
-    ++sorted.refused[static_cast<std::size_t>(refused->why)];
-    // The account of a letter decides who may see it: the key's own, never one that the record claims.
-    std::string account =
-        who.accounts.size() == 1 && !who.sees_all() ? who.accounts.front() : std::string();
-    sorted.letters.push_back({"", now, "kinesis", std::move(account), std::move(refused->reason),
-                              data.substr(0, letter_bytes)});
-    return std::nullopt;
-  };
-  auto stream =
-      action == Action::put_records ? read_put_records(body, take) : read_put_record(body, take);
-  if (!stream) return std::unexpected(std::move(stream.error()));
-  sorted.stream = std::move(*stream);
-  sorted.block = std::move(sorter.block());
-  return sorted;
-}
-
 std::optional<AwsError> Kinesis::unknown_stream(std::string const& name) const {
   if (std::ranges::find(settings_.stream_names, name) != settings_.stream_names.end())
     return std::nullopt;
@@ -269,166 +207,131 @@ std::optional<store::RepeatKey> Kinesis::repeat_key(http::ServerRequest const& r
                           std::move(hash), "", repeat_time};
 }
 
-io::Task<http::ServerResponse> Kinesis::put(http::ServerRequest request, Caller caller,
-                                            Action action, std::string request_id) {
-  auto repeat = repeat_key(request, caller);
-  auto sorted = sort(request.body, action, caller.principal);
-  if (!sorted) co_return aws_answer(sorted.error(), request_id);
-  if (auto const error = unknown_stream(*sorted->stream.name))
-    co_return aws_answer(*error, request_id);
+// The body as the producer had it before it was compressed; its signature was over what came.
+io::Task<std::optional<AwsError>> Kinesis::expand_body(http::ServerRequest& request,
+                                                       ExpandedMemory::Hold& held) {
+  auto const coding = coding_named(request.header("Content-Encoding"));
+  if (!coding) co_return AwsError{415, "UnsupportedMediaTypeException", coding.error()};
+  if (!*coding) co_return std::nullopt;
+  auto expanded = co_await expand(**coding, request.body, body_bytes, held);
+  if (expanded) {
+    request.body = std::move(*expanded);
+    co_return std::nullopt;
+  }
+  switch (expanded.error()) {
+    case ExpandTrouble::damaged:
+      co_return serialization_error("The compressed body is damaged, or of another encoding.");
+    case ExpandTrouble::too_large:
+      co_return AwsError{413, "RequestEntityTooLargeException",
+                         "The request is larger than 14 MiB when it is expanded."};
+    case ExpandTrouble::no_memory:
+      co_return AwsError{503, "ServiceUnavailable",
+                         "There is no memory for expanding the request now: send it again."};
+  }
+  std::abort();
+}
 
-  // With no event in it, a request has no place in the log; its numbers lie just before the next batch's.
-  Position first{parts_.store.range().next - 1, std::numeric_limits<std::uint32_t>::max()};
-  Stored stored;
-  if (!sorted->block.empty()) {
-    auto const events = sorted->block.size();
+io::Task<http::ServerResponse> Kinesis::put(http::ServerRequest request, Caller caller,
+                                            Action action, Reply reply) {
+  auto repeat = repeat_key(request, caller);
+  ExpandedMemory::Hold held(expanded_, caller.access_key_id);
+  if (auto const error = co_await expand_body(request, held)) co_return aws_answer(*error, reply);
+  RecordData records;
+  auto const stream = action == Action::put_records
+                          ? read_put_records(reply.wire, request.body, records)
+                          : read_put_record(reply.wire, request.body, records);
+  std::string().swap(request.body);  // the records are the only copy from here on
+  if (!stream) co_return aws_answer(stream.error(), reply);
+  if (auto const error = unknown_stream(*stream->name)) co_return aws_answer(*error, reply);
+
+  auto const now = parts_.clock.wall();
+  auto sorted = co_await sort_records(records, caller.principal, now, held);
+  PutOutcome outcome;
+  if (sorted.block.empty()) {
+    // With no event in it, a request has no place in the log; its numbers lie just before the next batch's.
+    outcome.first = {parts_.store.range().next - 1, std::numeric_limits<std::uint32_t>::max()};
+    outcome.first_record = letter_numbers(records.size());
+  } else {
+    auto const events = sorted.block.size();
     auto const rebuild = [&] {
-      auto again = sort(request.body, action, caller.principal);
-      check(again.has_value(), "what could be read once can be read again");
-      request.body = {};  // the block is the only copy from here on
-      return std::move(again->block);
+      return sorted_again(records, caller.principal, now, held, sorted.fates);
     };
     auto appended =
-        co_await append_held(parts_, std::move(sorted->block), rebuild, repeat, settings_.hold);
+        co_await append_held(parts_, std::move(sorted.block), rebuild, repeat, settings_.hold);
     if (appended) {
-      first = appended->first;
+      outcome.first = appended->first;
     } else {
-      stored.events = false;
+      // Its letters are not stored either: a request that is sent again because of its events must not leave them twice.
+      outcome.events = outcome.letters = false;
       rejected_.busy.add(events);
       parts_.log.warning(
           "events not stored",
           {{"door", "kinesis"}, {"events", events}, {"error", appended.error().what}});
     }
   }
-  // Only now: a request that is sent again because of its events must not leave its letters twice.
-  if (!stored.events) stored.letters = false;
-  if (stored.events && !sorted->letters.empty()) {
-    auto const letters = sorted->letters.size();
-    auto reason = sorted->letters.front().reason;
-    auto const added = co_await parts_.store.add_dead_letters(std::move(sorted->letters));
-    stored.letters = added.has_value();
-    if (added) {
-      for (std::size_t i = 0; i < sorted->refused.size(); ++i)
-        count(rejected_, static_cast<Refusal>(i), sorted->refused[i]);
-      parts_.log.info("dead letters", {{"door", "kinesis"},
-                                       {"records", letters},
-                                       {"access_key", caller.access_key_id},
-                                       {"first_reason", reason}});
-    } else {
-      parts_.log.warning("dead letters not stored",
-                         {{"records", letters}, {"error", added.error().what}});
-    }
-  }
-  co_return answer_put(action, *sorted, first, stored, request_id);
+  if (outcome.letters && !sorted.letters.empty())
+    outcome.letters = co_await store_letters(sorted, caller);
+  co_return action == Action::put_records ? answer_put_records(sorted, outcome, reply)
+                                          : answer_put_record(sorted, outcome, reply);
 }
 
-http::ServerResponse Kinesis::answer_put(Action action, Sorted const& sorted, Position first,
-                                         Stored stored, std::string const& request_id) const {
-  constexpr std::string_view failed =
-      R"({"ErrorCode":"InternalFailure","ErrorMessage":"Internal service failure."})";
-  std::string body;
-  auto const records = sorted.is_event.size();
-  if (action == Action::put_record) {
-    if (!(sorted.is_event[0] ? stored.events : stored.letters))
-      return aws_answer(AwsError{500, "InternalFailure", "Internal service failure."}, request_id);
-    body = fmt::format(R"({{"ShardId":"{}","SequenceNumber":"{}"}})", shard_id,
-                       sequence_number(first, 0));
-    return aws_answer(std::move(body), request_id);
+io::Task<bool> Kinesis::store_letters(SortedRecords& sorted, Caller const& caller) {
+  auto const reason = sorted.letters.front().reason;
+  auto const added = co_await parts_.store.add_dead_letters(std::move(sorted.letters));
+  if (!added) {
+    parts_.log.warning("dead letters not stored",
+                       {{"records", sorted.letters_made}, {"error", added.error().what}});
+    co_return false;
   }
-  auto const events = static_cast<std::size_t>(std::ranges::count(sorted.is_event, true));
-  auto const failures = (stored.events ? 0 : events) + (stored.letters ? 0 : records - events);
-  body.reserve(64 + records * 128);
-  fmt::format_to(std::back_inserter(body), R"({{"FailedRecordCount":{},"Records":[)", failures);
-  StoredEntry stored_entry(first.batch);
-  auto place = first;
-  bool begun = false;  // an event came before
-  for (std::size_t i = 0; i < records; ++i) {
-    if (i != 0) body += ',';
-    if (sorted.is_event[i]) place.index += begun ? 1 : 0;
-    begun = begun || sorted.is_event[i];
-    if (sorted.is_event[i] ? stored.events : stored.letters) {
-      body += stored_entry.at(place.index, static_cast<std::uint32_t>(i));
-    } else {
-      body += failed;
-    }
-  }
-  body += "]}";
-  return aws_answer(std::move(body), request_id);
+  for (std::size_t i = 0; i < sorted.refused.size(); ++i)
+    count(rejected_, static_cast<Refusal>(i), sorted.refused[i]);
+  parts_.log.info("dead letters", {{"door", "kinesis"},
+                                   {"records", sorted.letters_made},
+                                   {"access_key", caller.access_key_id},
+                                   {"first_reason", reason}});
+  co_return true;
 }
 
-http::ServerResponse Kinesis::describe(std::string& body, Action action, Caller const& caller,
-                                       std::string const& request_id) const {
-  auto const stream = read_stream(body, action != Action::list_streams);
-  if (!stream) return aws_answer(stream.error(), request_id);
-  if (action == Action::list_streams) {
-    json::Writer w;
-    w.begin_object().key("HasMoreStreams").flag(false).key("StreamNames").begin_array();
-    for (auto const& name : settings_.stream_names) w.text(name);
-    w.end_array().key("StreamSummaries").begin_array();
-    for (auto const& name : settings_.stream_names) {
-      w.begin_object().key("StreamARN").text(arn_of(caller.region, name));
-      w.key("StreamCreationTimestamp").number(unix_ms(begun_) / 1000);
-      w.key("StreamModeDetails").raw(R"({"StreamMode":"PROVISIONED"})");
-      w.key("StreamName").text(name).key("StreamStatus").text("ACTIVE").end_object();
-    }
-    w.end_array().end_object();
-    return aws_answer(std::move(w).take(), request_id);
+// The first of `count` numbers that no other record gets, in tenths of milliseconds since 1970 or just behind the last ones.
+std::uint64_t Kinesis::letter_numbers(std::size_t count) {
+  auto const now = static_cast<std::uint64_t>(unix_ms(parts_.clock.wall())) * 10;
+  auto next = next_letter_.load(std::memory_order_relaxed);
+  while (!next_letter_.compare_exchange_weak(next, std::max(next, now) + count)) {
   }
-  if (auto const error = unknown_stream(*stream->name)) return aws_answer(*error, request_id);
+  return std::max(next, now);
+}
 
-  auto const shards = fmt::format(
-      R"([{{"HashKeyRange":{{"EndingHashKey":"340282366920938463463374607431768211455","StartingHashKey":"0"}},)"
-      R"("SequenceNumberRange":{{"StartingSequenceNumber":"{}"}},"ShardId":"{}"}}])",
-      sequence_number({0, 0}, 0), shard_id);
-  if (action == Action::list_shards)
-    return aws_answer(fmt::format(R"({{"Shards":{}}})", shards), request_id);
-
-  json::Writer w;
-  w.begin_object()
-      .key(action == Action::describe_stream ? "StreamDescription" : "StreamDescriptionSummary")
-      .begin_object();
-  w.key("EncryptionType")
-      .text("NONE")
-      .key("EnhancedMonitoring")
-      .raw(R"([{"ShardLevelMetrics":[]}])");
-  if (action == Action::describe_stream) {
-    w.key("HasMoreShards").flag(false).key("Shards").raw(shards);
-  } else {
-    w.key("ConsumerCount").number(0).key("OpenShardCount").number(1);
-  }
-  w.key("RetentionPeriodHours")
-      .number(168)
-      .key("StreamARN")
-      .text(arn_of(caller.region, *stream->name));
-  w.key("StreamCreationTimestamp")
-      .number(unix_ms(begun_) / 1000)
-      .key("StreamModeDetails")
-      .raw(R"({"StreamMode":"PROVISIONED"})");
-  w.key("StreamName")
-      .text(*stream->name)
-      .key("StreamStatus")
-      .text("ACTIVE")
-      .end_object()
-      .end_object();
-  return aws_answer(std::move(w).take(), request_id);
+io::Task<http::ServerResponse> Kinesis::describe(http::ServerRequest request, Action action,
+                                                 Caller caller, Reply reply) {
+  ExpandedMemory::Hold held(expanded_, caller.access_key_id);
+  if (auto const error = co_await expand_body(request, held)) co_return aws_answer(*error, reply);
+  auto const stream = read_stream(reply.wire, request.body, action != Action::list_streams);
+  if (!stream) co_return aws_answer(stream.error(), reply);
+  StreamFacts const facts{caller.region, begun_};
+  if (action == Action::list_streams)
+    co_return answer_list_streams(settings_.stream_names, facts, reply);
+  if (auto const error = unknown_stream(*stream->name)) co_return aws_answer(*error, reply);
+  if (action == Action::list_shards) co_return answer_list_shards(reply);
+  co_return answer_describe(*stream->name, action == Action::describe_stream_summary, facts, reply);
 }
 
 io::Task<http::ServerResponse> Kinesis::handle(http::ServerRequest request) {
-  auto request_id = next_request_id();
-  if (auto answer = not_the_protocol(request, request_id)) co_return std::move(*answer);
+  Reply reply{next_request_id()};
+  if (auto answer = not_the_protocol(request, reply.request_id)) co_return std::move(*answer);
+  if (media_type(request.header("Content-Type").value_or("")) == cbor_1_1) reply.wire = Wire::cbor;
   if (request.body.size() > body_bytes)
     co_return aws_answer(
         AwsError{413, "RequestEntityTooLargeException", "The request is larger than 14 MiB."},
-        request_id);
+        reply);
   auto const action = action_of(request.header("X-Amz-Target").value_or(""));
-  if (!action) co_return aws_answer(AwsError{400, "UnknownOperationException", ""}, request_id);
+  if (!action) co_return aws_answer(AwsError{400, "UnknownOperationException", ""}, reply);
   auto caller = authenticate(request);
-  if (!caller) co_return aws_answer(caller.error(), request_id);
+  if (!caller) co_return aws_answer(caller.error(), reply);
   if (auto loop = loop_refusal(parts_, request, rejected_); !loop.empty())
-    co_return aws_answer(AwsError{508, "LoopDetectedException", std::move(loop)}, request_id);
+    co_return aws_answer(AwsError{508, "LoopDetectedException", std::move(loop)}, reply);
   if (*action == Action::put_records || *action == Action::put_record)
-    co_return co_await put(std::move(request), std::move(*caller), *action, std::move(request_id));
-  co_return describe(request.body, *action, *caller, request_id);
+    co_return co_await put(std::move(request), std::move(*caller), *action, std::move(reply));
+  co_return co_await describe(std::move(request), *action, std::move(*caller), std::move(reply));
 }
 
 }  // namespace millrace::ingest

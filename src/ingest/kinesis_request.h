@@ -1,11 +1,11 @@
-// The bodies of Kinesis requests in JSON 1.1: read once, checked as AWS checks them. Pure.
+// The bodies of Kinesis requests, in JSON 1.1 and CBOR 1.1: read once, checked as AWS checks them. Pure.
 #pragma once
 #include <cstdint>
 #include <expected>
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ingest/aws_answer.h"
 
@@ -24,16 +24,27 @@ struct StreamRef {
   std::optional<std::string> name;  // of StreamName, or the last part of StreamARN
 };
 
-// Gets each record's data while a request is read: Base64 text that lives until the callback returns. An error ends the reading.
-using OnRecord = std::function<std::optional<AwsError>(std::string_view base64)>;
+// The data of a request's records, decoded, end to end.
+struct RecordData {
+  std::string bytes;
+  std::vector<std::size_t> ends;  // where each record's data ends in `bytes`
 
-// PutRecords: calls `on_record` for each record in order; everything else about the request was right when this returns a value.
-// What `on_record` was given counts only then. `body` gets spare capacity (simdjson's padding); its bytes stay as they are.
-std::expected<StreamRef, AwsError> read_put_records(std::string& body, OnRecord const& on_record);
+  std::size_t size() const { return ends.size(); }
+  std::string_view operator[](std::size_t i) const {
+    auto const begin = i == 0 ? 0 : ends[i - 1];
+    return std::string_view(bytes).substr(begin, ends[i] - begin);
+  }
+};
+
+// PutRecords: the data of all records, in order, goes into `records`, which is worth something only when this returns a value. `body`
+// gets spare capacity (simdjson's padding); its bytes stay as they are. Reading ends at the first record that is one too many.
+std::expected<StreamRef, AwsError> read_put_records(Wire wire, std::string& body,
+                                                    RecordData& records);
 // PutRecord: the same with its one record.
-std::expected<StreamRef, AwsError> read_put_record(std::string& body, OnRecord const& on_record);
+std::expected<StreamRef, AwsError> read_put_record(Wire wire, std::string& body,
+                                                   RecordData& records);
 // Describe…, ListShards: StreamName or StreamARN. `required`: its absence is an error.
-std::expected<StreamRef, AwsError> read_stream(std::string& body, bool required);
+std::expected<StreamRef, AwsError> read_stream(Wire wire, std::string& body, bool required);
 
 // Appends the decoded bytes to `out`. Fails as AWS does.
 std::optional<AwsError> append_blob(std::string_view base64, std::string& out);

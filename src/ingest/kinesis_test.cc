@@ -6,6 +6,7 @@
 #include <regex>
 
 #include "ingest/fixture.h"
+#include "ingest/kinesis_answer.h"
 #include "testing/memory_store.h"
 #include "testing/sim.h"
 

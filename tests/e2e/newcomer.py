@@ -32,8 +32,9 @@ def run(folder):
     key = json.loads(table("access-keys", "add", "--account", ACCOUNT, "--json").stdout)
     assert set(key) >= {"access_key_id", "secret_access_key"}
     (folder / "bad.ndjson").write_text('{"attributes":{"event_name":"x"},"body":{}}\n')
-    millrace("emit", folder / "bad.ndjson", "--to", server.url, "--as", "kinesis", "--access-key", key["access_key_id"],
+    emitted = millrace("emit", folder / "bad.ndjson", "--to", server.url, "--as", "kinesis", "--access-key", key["access_key_id"],
              "--secret-key", key["secret_access_key"])
+    assert "Sent 0 events; 1 records are no events and became dead letters" in emitted.stdout, emitted.stdout
     letters = wait_for("the dead letter", lambda: json.loads(table("dead-letters", "list", "--json").stdout)["items"])
     assert "account" in letters[0]["reason"], letters
     assert letters[0]["reason"] in table("dead-letters", "show", letters[0]["id"]).stdout

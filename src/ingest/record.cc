@@ -1,0 +1,79 @@
+#include "ingest/record.h"
+
+#include <fmt/format.h>
+
+#include "ingest/aggregated.h"
+#include "model/event_block.h"
+
+namespace millrace::ingest {
+namespace {
+
+using Limits = model::Limits;
+
+std::unexpected<RecordTrouble> refuse(Refusal why, std::string reason) {
+  return std::unexpected(RecordTrouble{Refused{why, std::move(reason)}});
+}
+
+class Opening {
+ public:
+  Opening(std::size_t before, ExpandedMemory::Hold& held) : before_(before), held_(held) {}
+
+  // What `text` is when it is not compressed (any more).
+  std::expected<std::string_view, RecordTrouble> expanded(std::string_view text) {
+    auto const coding = coding_of(text);
+    if (!coding) return text;
+    if (!held_.reach(before_ + out_.expanded_bytes + Limits::event_bytes))
+      return std::unexpected(RecordTrouble{});
+    auto plain = expand_at_once(*coding, text, Limits::event_bytes);
+    std::string_view const name = *coding == Coding::gzip ? "gzip" : "zstd";
+    if (!plain && plain.error() == Expander::State::too_large)
+      return refuse(Refusal::too_large,
+                    fmt::format("event: its {} expands to more than the {} bytes that one may have",
+                                name, Limits::event_bytes));
+    if (!plain) return refuse(Refusal::invalid, fmt::format("event: its {} is damaged", name));
+    out_.expanded_bytes += plain->size();
+    if (out_.expanded_bytes > RecordLimits::expanded_bytes)
+      return refuse(Refusal::too_large, fmt::format("record: expands to more than {} bytes",
+                                                    RecordLimits::expanded_bytes));
+    return out_.kept.emplace_back(std::move(*plain));
+  }
+  OpenedRecord& out() { return out_; }
+
+ private:
+  std::size_t before_;
+  ExpandedMemory::Hold& held_;
+  OpenedRecord out_;
+};
+
+}  // namespace
+
+bool is_plain_record(std::string_view data) { return !coding_of(data) && !is_aggregated(data); }
+
+io::Task<std::expected<OpenedRecord, RecordTrouble>> open_record(std::string_view data,
+                                                                 std::size_t before,
+                                                                 ExpandedMemory::Hold& held,
+                                                                 Turns& turns) {
+  Opening opening(before, held);
+  auto const whole = opening.expanded(data);
+  if (!whole) co_return std::unexpected(whole.error());
+  if (!is_aggregated(*whole)) {
+    opening.out().texts.push_back(*whole);
+    co_return std::move(opening.out());
+  }
+  auto const records = read_aggregated(*whole, RecordLimits::events);
+  if (!records)
+    co_return refuse(Refusal::invalid,
+                     "record: looks like one that KPL has aggregated, but " + records.error().what);
+  for (auto const record : *records) {
+    auto const text = opening.expanded(record);
+    // A user record that cannot be read is one dead letter of many; only what the whole runs into ends it.
+    if (!text &&
+        (!text.error().refused || opening.out().expanded_bytes > RecordLimits::expanded_bytes))
+      co_return std::unexpected(text.error());
+    opening.out().texts.push_back(text ? *text : record);
+    if (turns.spend(text ? text->size() : record.size())) co_await turns.next();
+  }
+  co_return std::move(opening.out());
+}
+
+}  // namespace millrace::ingest
