@@ -2,6 +2,7 @@
 
 #include "http/http1_answer.h"
 #include "http/http1_session.h"
+#include "http/http2_session.h"
 #include "http/tls.h"
 
 namespace millrace::http {
@@ -9,6 +10,8 @@ namespace {
 
 constexpr auto tick = std::chrono::milliseconds(250);
 constexpr int closed_at_once = 16;  // when there are no descriptors
+// Where others wait for a place, a handshake that has taken longer gives it up.
+constexpr auto patience_with_handshakes = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -28,10 +31,15 @@ class Shard::Listed {
 };
 
 Shard::Shard(std::shared_ptr<ServerCore> core, io::Executor loop, std::size_t loops)
-    : core_(std::move(core)), common_(*core_, loops), tasks_(loop), sweeps_(std::move(loop)) {}
+    : core_(std::move(core)),
+      common_(*core_, loops, loop,
+              [this](io::Task<void> task) { tasks_.start(shared_from_this(), std::move(task)); }),
+      tasks_(loop),
+      sweeps_(loop),
+      turns_(loop) {}
 
-void Shard::start(std::unique_ptr<io::ByteStream> stream) {
-  tasks_.start(shared_from_this(), run(std::move(stream)));
+void Shard::start(std::unique_ptr<io::ByteStream> stream, std::unique_ptr<HandshakePlace> place) {
+  tasks_.start(shared_from_this(), run(std::move(stream), std::move(place)));
   if (!sweeping_) {
     sweeping_ = true;
     sweeps_.start(shared_from_this(), sweep());
@@ -51,7 +59,10 @@ void Shard::begin_drain(SteadyTime deadline) {
   common_.draining = true;
   cut_at_ = deadline;
   for (auto const& live : live_)
-    if (live.session != nullptr) live.session->drain();
+    if (live.session != nullptr)
+      live.session->drain();
+    else if (live.connection.stage() == Stage::idle)
+      live.connection.stream->close();
 }
 
 io::Task<void> Shard::drain(SteadyTime deadline) {
@@ -66,8 +77,16 @@ io::Task<void> Shard::sweep() {
     co_await core_->clock.sleep_for(tick);
     auto const now = core_->clock.now();
     if (common_.draining && now >= cut_at_) tasks_.cancel();
-    for (auto& live : live_)
-      if (now >= live.connection.deadline()) end_late(live);
+    bool const crowded =
+        core_->handshakes.load(std::memory_order_relaxed) >= core_->limits.handshakes;
+    for (auto& live : live_) {
+      if (live.session != nullptr) live.session->sweep();
+      bool const slow =
+          crowded && live.connection.stage() == Stage::handshake &&
+          now + core_->limits.head_time - patience_with_handshakes >= live.connection.deadline();
+      if (slow) core_->refusals.connection("slow_handshake");
+      if (slow || now >= live.connection.deadline()) end_late(live);
+    }
   }
   sweeping_ = false;
 }
@@ -79,30 +98,48 @@ void Shard::end_late(Live& live) {
 }
 
 // Accepted -> has a place -> secured -> a protocol's.
-io::Task<void> Shard::run(std::unique_ptr<io::ByteStream> stream) {
+io::Task<void> Shard::run(std::unique_ptr<io::ByteStream> stream,
+                          std::unique_ptr<HandshakePlace> place) {
   Connection connection(common_, std::move(stream));
   Listed listed(live_, connection);
   bool const has_place = connection.find_room();
   connection.enter(Stage::handshake, core_->limits.head_time);
   if (!co_await secure(connection)) co_return;
+  place.reset();
   if (!has_place) {
     auto answer = render_refusal({503, "there are too many connections"}, common_);
     if (co_await connection.send(std::move(answer))) co_await connection.linger();
     co_return;
   }
-  auto const session = choose(connection);
+  auto const session = co_await choose(connection);
+  if (!session) co_return;
   listed.speak(*session);
   co_await session->run();
 }
 
 io::Task<bool> Shard::secure(Connection& connection) {
-  if (!core_->tls) co_return true;
-  auto secured = tls_accepting(std::move(connection.stream), *core_->tls);
+  if (!core_->secure) co_return true;
+  auto const certificate = *core_->tls.get();
+  auto secured = tls_accepting(std::move(connection.stream), *certificate);
   auto& tls = *secured;
   connection.stream = std::move(secured);
-  co_return (co_await tls.handshake()).has_value();
+  co_return (co_await tls.handshake(turns_)).has_value();
 }
 
-std::unique_ptr<Session> Shard::choose(Connection& connection) { return http1_session(connection); }
+// TLS has agreed on one; in the clear, a client that knows says so in its first bytes.
+io::Task<std::unique_ptr<Session>> Shard::choose(Connection& connection) {
+  if (core_->secure)
+    co_return static_cast<TlsStream&>(*connection.stream).http2() ? http2_session(connection)
+                                                                  : http1_session(connection);
+  connection.enter(Stage::idle, core_->limits.idle_time);
+  for (;;) {
+    auto const bytes = connection.input.bytes();
+    if (bytes.starts_with(http2_preface)) co_return http2_session(connection);
+    if (!bytes.empty() && !http2_preface.starts_with(bytes)) co_return http1_session(connection);
+    if (!bytes.empty() && connection.stage() == Stage::idle)
+      connection.enter(Stage::head, core_->limits.head_time);
+    if (common_.draining || !co_await connection.read_more()) co_return nullptr;
+  }
+}
 
 }  // namespace millrace::http

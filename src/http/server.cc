@@ -34,6 +34,11 @@ class HttpServer final : public Server {
   }
   RefusalCounts refused() const override { return listening_->core->refusals.counts(); }
 
+  void renew(std::shared_ptr<TlsServer const> tls) override {
+    check(listening_->core->secure && tls != nullptr, "a server of https stays one");
+    listening_->core->tls.set(std::move(tls));
+  }
+
   io::Task<void> drain(SteadyTime deadline) override {
     auto const listening = listening_;
     co_await io::asio::co_spawn(listening->tasks.executor(), end_accepting(*listening),
@@ -65,6 +70,11 @@ class HttpServer final : public Server {
   static io::Task<void> accept_all(Listening& listening) {
     for (std::size_t next = 0;; next = (next + 1) % listening.shards.size()) {
       auto const& shard = listening.shards[next];
+      auto& core = *listening.core;
+      // Whoever comes meanwhile waits in the accept queue.
+      while (core.secure &&
+             core.handshakes.load(std::memory_order_relaxed) >= core.limits.handshakes)
+        co_await core.clock.sleep_for(std::chrono::milliseconds(20));
       auto stream = co_await listening.acceptor->accept(shard->loop());
       if (!stream && stream.error().fault == Fault::io) co_return;  // closed
       if (!stream) {  // no descriptors, most likely: connections wait in the backlog meanwhile
@@ -73,9 +83,11 @@ class HttpServer final : public Server {
         co_await listening.core->clock.sleep_for(std::chrono::milliseconds(100));
         continue;
       }
-      io::asio::dispatch(shard->loop(), [shard, stream = std::move(*stream)]() mutable {
-        shard->start(std::move(stream));
-      });
+      auto place = core.secure ? std::make_unique<HandshakePlace>(listening.core) : nullptr;
+      io::asio::dispatch(shard->loop(),
+                         [shard, stream = std::move(*stream), place = std::move(place)]() mutable {
+                           shard->start(std::move(stream), std::move(place));
+                         });
     }
   }
 

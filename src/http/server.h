@@ -90,6 +90,7 @@ struct ServerLimits {
   std::size_t headers = 200;
   std::size_t target_bytes = 16 * 1024;
   std::size_t connections = 8192;
+  std::size_t handshakes = 256;  // of TLS, under way at a time; more wait to be accepted
   std::size_t connections_per_address =
       2048;  // of an IPv4 address or an IPv6 /64; trusted proxies have no limit
   std::vector<AddressRange> trusted_proxies = {};
@@ -108,7 +109,7 @@ struct ServerLimits {
 
 // A certificate chain and its key, for serving https.
 class TlsServer;
-// Both PEM. TLS 1.2 and 1.3, ALPN "http/1.1". Fails with: missing, invalid (not PEM, or the key is of another certificate).
+// Both PEM. TLS 1.2 and 1.3, ALPN "h2" and "http/1.1". Fails with: missing, invalid (not PEM, or the key is of another certificate).
 Result<std::shared_ptr<TlsServer const>> make_tls_server(std::string const& certificate_file,
                                                          std::string const& key_file);
 
@@ -124,6 +125,8 @@ class Server {
   // Any thread, both.
   virtual std::size_t connections() const = 0;
   virtual RefusalCounts refused() const = 0;
+  // Of a server of https: the certificate that handshakes show from now on. Any thread.
+  virtual void renew(std::shared_ptr<TlsServer const> tls) = 0;
 };
 
 // `loops`: where connections live, at least one; they must outlive the Server. `tls`: none serves plain http. `admission`: none gives all

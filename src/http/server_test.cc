@@ -213,7 +213,7 @@ INSTANTIATE_TEST_SUITE_P(
                   "400"},
         Malformed{"empty_name", "GET / HTTP/1.1\r\nHost: x\r\n: b\r\n\r\n", "400"},
         Malformed{"version_9", "GET / HTTP/9.9\r\nHost: x\r\n\r\n", "505"},
-        Malformed{"version_2_preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "505"},
+        Malformed{"version_2_and_no_preface", "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", "505"},
         Malformed{"no_version", "GET /\r\n\r\n", "400"},
         Malformed{"unknown_method", "BREW / HTTP/1.1\r\nHost: x\r\n\r\n", "400"},
         Malformed{"connect", "CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n", "400"},

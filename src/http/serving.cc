@@ -54,6 +54,7 @@ ServerCore::ServerCore(Handler handles, Admission admits, io::Clock& with, Serve
       admission(or_all(std::move(admits), of)),
       clock(with),
       limits(std::move(of)),
+      secure(secured != nullptr),
       tls(std::move(secured)),
       bodies(limits.bodies_in_memory) {}
 
@@ -61,7 +62,7 @@ Connection::Connection(ServerLoop& of, std::unique_ptr<io::ByteStream> from)
     : loop(of),
       core(of.core),
       stream(std::move(from)),
-      input(of.core.tls != nullptr),
+      input(of.core.secure),
       address_(share_of_places(stream->peer(), core.limits)),
       place_(loop.places, *this, address_) {
   core.connections.fetch_add(1, std::memory_order_relaxed);
@@ -143,7 +144,7 @@ io::Task<bool> Connection::send_rest(std::string bytes) {
 io::Task<void> Connection::linger() {
   enter(Stage::lingering, lingering_time);
   if (stream->descriptor() < 0) co_return;
-  if (core.tls) static_cast<TlsStream&>(*stream).say_goodbye();
+  if (core.secure) static_cast<TlsStream&>(*stream).say_goodbye();
   ::shutdown(stream->descriptor(), SHUT_WR);
   std::size_t dropped = 0;
   while (dropped < lingering_bytes) {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -21,6 +22,7 @@
 #include "http/server.h"
 #include "io/clock.h"
 #include "io/net.h"
+#include "io/shared.h"
 
 namespace millrace::http {
 
@@ -32,18 +34,27 @@ struct ServerCore {
   Admission admission;  // never empty
   io::Clock& clock;
   ServerLimits limits;
-  std::shared_ptr<TlsServer const> tls;
+  bool secure;  // every connection begins with TLS
+  io::Shared<std::shared_ptr<TlsServer const>> tls;
   BodyMemory bodies;
   Refusals refusals;
   std::atomic<std::size_t> connections{0};
+  std::atomic<std::size_t> handshakes{0};  // under way, from accepting on
 };
 
 // What the connections of one loop share.
 struct ServerLoop {
-  ServerLoop(ServerCore& of, std::size_t loops)
-      : core(of), places((of.limits.connections_per_address + loops - 1) / loops) {}
+  ServerLoop(ServerCore& of, std::size_t loops, io::Executor on,
+             std::function<void(io::Task<void>)> starts)
+      : core(of),
+        places((of.limits.connections_per_address + loops - 1) / loops),
+        executor(std::move(on)),
+        start(std::move(starts)) {}
   ServerCore& core;
   Places places;
+  io::Executor executor;
+  std::function<void(io::Task<void>)>
+      start;  // a Task beside those of connections; cancelled with them
   ReadBuffer lent;
   HttpDate date;
   bool draining = false;
@@ -112,6 +123,8 @@ class Session {
   virtual void late() = 0;
   // The server stops: run() ends when what is under way has been answered; at once when nothing is.
   virtual void drain() = 0;
+  // Called now and then: what has a deadline of its own beside the connection's.
+  virtual void sweep() {}
 };
 
 // What stops a request: a status to answer with, or 0 to say nothing.

@@ -61,7 +61,7 @@ void common_settings(SSL_CTX* context) {
 
 int choose_protocol(SSL*, unsigned char const** out, unsigned char* size,
                     unsigned char const* offered, unsigned int offered_size, void*) {
-  static constexpr unsigned char ours[] = "\x08http/1.1";
+  static constexpr unsigned char ours[] = "\x02h2\x08http/1.1";
   unsigned char* chosen = nullptr;
   if (SSL_select_next_proto(&chosen, size, ours, sizeof ours - 1, offered, offered_size) !=
       OPENSSL_NPN_NEGOTIATED)

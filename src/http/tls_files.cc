@@ -1,0 +1,47 @@
+#include "http/tls_files.h"
+
+#include <sys/stat.h>
+
+#include <utility>
+
+namespace millrace::http {
+
+TlsFiles::Stamp TlsFiles::stamp_of(std::string const& file) {
+  struct stat found{};
+  if (::stat(file.c_str(), &found) != 0) return {};
+  return {static_cast<std::int64_t>(found.st_dev), static_cast<std::int64_t>(found.st_ino),
+          static_cast<std::int64_t>(found.st_size),
+          found.st_mtim.tv_sec * 1'000'000'000 + found.st_mtim.tv_nsec,
+          found.st_ctim.tv_sec * 1'000'000'000 + found.st_ctim.tv_nsec};
+}
+
+Result<TlsFiles> TlsFiles::open(std::string certificate_file, std::string key_file) {
+  TlsFiles files(std::move(certificate_file), std::move(key_file));
+  files.served_ = files.stamps();
+  auto made = make_tls_server(files.certificate_file_, files.key_file_);
+  if (!made) return pass(made);
+  files.now_ = std::move(*made);
+  return files;
+}
+
+Result<TlsFiles::Look> TlsFiles::look() {
+  auto const found = stamps();  // before they are read: what changes meanwhile is seen next time
+  if (found == served_) {
+    refused_.reset();
+    return Look::same;
+  }
+  if (found == refused_ && told_) return Look::same;
+  auto made = make_tls_server(certificate_file_, key_file_);
+  if (made) {
+    now_ = std::move(*made);
+    served_ = found;
+    refused_.reset();
+    return Look::renewed;
+  }
+  told_ = found == refused_;
+  refused_ = found;
+  if (!told_) return Look::same;
+  return pass(made);
+}
+
+}  // namespace millrace::http
