@@ -148,7 +148,7 @@ Result<std::unique_ptr<EmitSender>> sender_for(Emit const& args, SendTo to) {
                 "a pair)");
   for (auto const* text : {&args.access_key, &args.session_token, &args.region})
     for (char const c : *text)
-      if (c <= ' ' || c > '~')
+      if (auto const byte = static_cast<unsigned char>(c); byte <= ' ' || byte >= 0x7f)
         return fail(
             Fault::invalid,
             "--access-key, --session-token and --region hold no spaces or control characters");

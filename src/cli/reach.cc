@@ -27,7 +27,7 @@ Result<std::string> checked_token(std::string token, std::string_view from) {
   if (token.empty())
     return fail(Fault::invalid, fmt::format("{}: is empty; give a token, or leave it out", from));
   for (char const c : token)
-    if (c <= ' ' || c == 0x7f)
+    if (auto const byte = static_cast<unsigned char>(c); byte <= ' ' || byte >= 0x7f)
       return fail(
           Fault::invalid,
           fmt::format("{}: holds spaces, control or other characters that no token has", from));

@@ -76,8 +76,10 @@ Result<void> read_host(std::string_view text, Url& url) {
   return check_name(url.host);
 }
 
+// None behind the colon: the scheme's own (RFC 3986 section 6.2.3).
 Result<void> read_port(std::string_view digits, Url& url) {
-  if (digits.empty() || digits.size() > 5 || !std::ranges::all_of(digits, is_digit))
+  if (digits.empty()) return {};
+  if (digits.size() > 5 || !std::ranges::all_of(digits, is_digit))
     return wrong("the port is not a number");
   unsigned port = 0;
   std::from_chars(digits.data(), digits.data() + digits.size(), port);
@@ -102,10 +104,9 @@ std::string Url::host_header() const {
 Result<Url> parse_url(std::string_view text) {
   if (text.size() > max_url_bytes) return wrong("is longer than 2,048 bytes");
   for (char const c : text) {
-    if (c <= 0x20 || c == 0x7f)
-      return wrong(static_cast<unsigned char>(c) >= 0x80
-                       ? "has characters beyond ASCII (encode them)"
-                       : "has spaces or control characters");
+    auto const byte = static_cast<unsigned char>(c);
+    if (byte >= 0x80) return wrong("has characters beyond ASCII (encode them)");
+    if (byte <= 0x20 || byte == 0x7f) return wrong("has spaces or control characters");
     if (c == '\\' || c == '"' || c == '<' || c == '>' || c == '^' || c == '`' || c == '{' ||
         c == '}' || c == '|')
       return wrong(fmt::format("has a '{}' (encode it)", c));

@@ -21,7 +21,7 @@ struct Url {
   std::string host_header() const;  // host, with the port when it is not the scheme's own
 };
 
-// Strict: http and https only; no userinfo, no control characters, spaces or backslashes, at most 2,048 bytes; a host that is a
+// Strict: http and https only, in any case; no userinfo, no control characters, spaces or backslashes, at most 2,048 bytes; a host that is a
 // number must be an address in its usual spelling (127.1, 0x7f000001 and 2130706433 are refused).
 // Fails with: invalid, saying what is wrong.
 Result<Url> parse_url(std::string_view text);

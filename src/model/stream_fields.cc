@@ -41,10 +41,18 @@ std::string required(Fields& fields, std::string_view key, std::size_t most) {
   return fields.text(key, 1, most).value_or("");
 }
 
+// Schemes have no case (RFC 3986 section 3.1). `scheme`: small letters, with "://".
+bool has_scheme(std::string_view url, std::string_view scheme) {
+  return url.size() >= scheme.size() &&
+         std::ranges::equal(url.substr(0, scheme.size()), scheme, [](char a, char b) {
+           return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
+         });
+}
+
 // Only the form that any reader sees; the room that connects parses the URL fully (http/url.h).
 std::string_view url_refusal(std::string_view url, bool allow_plain_http) {
-  bool const tls = url.starts_with("https://");
-  if (!tls && !(allow_plain_http && url.starts_with("http://")))
+  bool const tls = has_scheme(url, "https://");
+  if (!tls && !(allow_plain_http && has_scheme(url, "http://")))
     return allow_plain_http ? "must begin with https:// or http://" : "must begin with https://";
   if (std::ranges::any_of(
           url, [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7F; }))
@@ -118,7 +126,7 @@ void read_tls(boost::json::object const& object, Delivery& delivery,
   if (fields.has("client_certificate") != fields.has("client_key"))
     fields.wrong(fields.has("client_key") ? "client_certificate" : "client_key",
                  "is required: a certificate and its key come together");
-  if (delivery.url.starts_with("http://")) fields.wrong("", "is for https:// URLs only");
+  if (has_scheme(delivery.url, "http://")) fields.wrong("", "is for https:// URLs only");
   fields.refuse_others();
 }
 

@@ -60,10 +60,14 @@ std::vector<std::string> forbidden_urls() {
                                    "https://example.com/\\r\\nX: y",
                                    "https://example.com/ x",
                                    "https://example.com/\\u0000",
-                                   "http://8.8.8.8/"};
+                                   "http://8.8.8.8/",
+                                   "HTTP://8.8.8.8/",
+                                   "HTTP://8.8.8.8:/",
+                                   "https://:/",
+                                   "HTTPS://x@127.0.0.1:/"};
   for (auto const& host : hosts)
-    for (auto const* const scheme : {"https://", "http://", "HTTPS://"})
-      urls.push_back(scheme + host + "/hook");
+    for (auto const* const scheme : {"https://", "http://", "HTTPS://", "hTTp://"})
+      for (auto const* const path : {"/hook", ":/hook"}) urls.push_back(scheme + host + path);
   return urls;
 }
 
@@ -103,6 +107,16 @@ TEST_F(UserUrlsTest, making_a_stream_takes_none_that_leads_inside) {
     EXPECT_EQ(answer.status, 400) << url << " " << answer.body;
     EXPECT_THAT(answer.body, HasSubstr("/delivery/url")) << url;
   }
+}
+
+TEST_F(UserUrlsTest, schemes_in_capitals_and_empty_ports_are_taken) {
+  ASSERT_TRUE(start());
+  auto const head = bearer() + "Content-Type: application/json\r\n";
+
+  for (auto const* const url :
+       {"HTTPS://hooks.example.com/canvas", "https://hooks.example.com:/canvas",
+        "hTTpS://HOOKS.example.com:?a=b"})
+    EXPECT_EQ(ask("POST", "/api/v1/data_streams", head, body(url)).status, 201) << url;
 }
 
 TEST_F(UserUrlsTest, changing_a_stream_takes_none_that_leads_inside) {
