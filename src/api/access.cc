@@ -2,13 +2,13 @@
 #include "api/audit.h"
 #include "api/handlers.h"
 #include "api/json_text.h"
+#include "api/list.h"
 #include "api/streams.h"
 
 namespace millrace::api {
 namespace {
 
 constexpr std::size_t most_accounts = 100;
-constexpr std::size_t most_pages = 50;  // as in events.cc
 
 ObjectText token_text(TokenRecord const& token) {
   ObjectText text;
@@ -70,6 +70,29 @@ http::ServerResponse secret_was_shown(Made const& made) {
                           "another with a new key");
 }
 
+// The audit lines that somebody may see: those of which all accounts are his.
+class AuditRows final : public RowSource {
+ public:
+  AuditRows(store::Store& store, model::Principal who) : store_(store), who_(std::move(who)) {}
+
+  io::Task<Result<Rows>> read(std::string after, std::size_t most) override {
+    auto page = co_await store_.newest_records("audit", std::move(after),
+                                               {most, ListLimits::piece_bytes / 2});
+    if (!page) co_return pass(page);
+    Rows rows;
+    for (auto& record : page->items) {
+      auto const accounts = accounts_of_line(record.value);
+      if (accounts && sees_all_of(who_, *accounts)) rows.items.push_back(std::move(record.value));
+    }
+    rows.next = std::move(page->next);
+    co_return rows;
+  }
+
+ private:
+  store::Store& store_;
+  model::Principal who_;
+};
+
 http::ServerResponse revoked(Context& context, Result<void> const& done) {
   if (!done) return failed(context, "revoke a credential", done.error());
   http::ServerResponse out;
@@ -84,10 +107,13 @@ Answer list_tokens(Context& context, Call const& call) {
   auto const ask = page_of(call.query, faults);
   if (!faults.empty()) co_return bad_input(faults);
   auto items = context.parts.registry.tokens();
-  std::erase_if(items, [&](auto const& token) { return !call.sees_all_of(token.accounts); });
-  co_return page_answer(
-      items, ask, [](TokenRecord const& token) { return token.id; },
-      [](TokenRecord const& token) { return token_text(token).done(); });
+  std::erase_if(items,
+                [&](auto const& token) { return !sees_all_of(call.principal, token.accounts); });
+  co_return co_await list_answer(
+      context, call, ask,
+      item_rows<TokenRecord>(
+          std::move(items), [](TokenRecord const& token) { return token.id; },
+          [](TokenRecord const& token) { return token_text(token).done(); }));
 }
 
 Answer make_token(Context& context, Call const& call) {
@@ -117,7 +143,7 @@ Answer make_token(Context& context, Call const& call) {
 Answer revoke_token(Context& context, Call const& call) {
   auto const& id = call.ids.front();
   for (auto const& token : context.parts.registry.tokens())
-    if (token.id == id && call.sees_all_of(token.accounts))
+    if (token.id == id && sees_all_of(call.principal, token.accounts))
       co_return revoked(context, co_await context.parts.registry.revoke_token(id, call.principal));
   co_return problem(404, "there is no such token");
 }
@@ -127,10 +153,12 @@ Answer list_access_keys(Context& context, Call const& call) {
   auto const ask = page_of(call.query, faults);
   if (!faults.empty()) co_return bad_input(faults);
   auto items = context.parts.registry.access_keys();
-  std::erase_if(items, [&](auto const& key) { return !call.sees_all_of(key.accounts); });
-  co_return page_answer(
-      items, ask, [](AccessKeyRecord const& key) { return key.access_key_id; },
-      [](AccessKeyRecord const& key) { return access_key_text(key).done(); });
+  std::erase_if(items, [&](auto const& key) { return !sees_all_of(call.principal, key.accounts); });
+  co_return co_await list_answer(
+      context, call, ask,
+      item_rows<AccessKeyRecord>(
+          std::move(items), [](AccessKeyRecord const& key) { return key.access_key_id; },
+          [](AccessKeyRecord const& key) { return access_key_text(key).done(); }));
 }
 
 Answer make_access_key(Context& context, Call const& call) {
@@ -155,7 +183,7 @@ Answer make_access_key(Context& context, Call const& call) {
 Answer revoke_access_key(Context& context, Call const& call) {
   auto const& id = call.ids.front();
   for (auto const& key : context.parts.registry.access_keys())
-    if (key.access_key_id == id && call.sees_all_of(key.accounts))
+    if (key.access_key_id == id && sees_all_of(call.principal, key.accounts))
       co_return revoked(context,
                         co_await context.parts.registry.revoke_access_key(id, call.principal));
   co_return problem(404, "there is no such access key");
@@ -165,20 +193,8 @@ Answer list_audit(Context& context, Call const& call) {
   FieldFaults faults;
   auto const ask = page_of(call.query, faults);
   if (!faults.empty()) co_return bad_input(faults);
-  std::vector<std::string> items;
-  std::string after = ask.after;
-  for (std::size_t pages = 0; pages < most_pages && items.size() < ask.limit; ++pages) {
-    auto page =
-        co_await context.parts.store.newest_records("audit", after, ask.limit - items.size());
-    if (!page) co_return failed(context, "read the audit log", page.error());
-    for (auto& record : page->items) {
-      auto const accounts = accounts_of_line(record.value);
-      if (accounts && call.sees_all_of(*accounts)) items.push_back(std::move(record.value));
-    }
-    after = std::move(page->next);
-    if (after.empty()) break;
-  }
-  co_return list_answer(items, after);
+  co_return co_await list_answer(context, call, ask,
+                                 std::make_unique<AuditRows>(context.parts.store, call.principal));
 }
 
 }  // namespace millrace::api

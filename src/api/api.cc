@@ -120,7 +120,7 @@ std::optional<http::ServerResponse> refuse_body(Route const& route,
 
 class RoutedApi final : public Api {
  public:
-  explicit RoutedApi(ApiParts parts) : context_{std::move(parts), {}, {}} {}
+  explicit RoutedApi(ApiParts parts) : context_{.parts = std::move(parts)} {}
 
   io::Task<http::ServerResponse> handle(http::ServerRequest request) override {
     auto found = find_route(request);
@@ -179,7 +179,7 @@ std::optional<http::ServerResponse> RoutedApi::refuse(Route const& route, Call& 
     return bad_input({{"Idempotency-Key", "must be 1 to 255 printable ASCII characters"}});
   call.repeat = Repeat{
       crypto::sha256_hex(call.principal.id + "\n" + call.request.path + "\n" + std::string(*key)),
-      crypto::sha256(call.request.body)};
+      crypto::sha256(call.request.body), call.principal.id};
   return std::nullopt;
 }
 

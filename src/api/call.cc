@@ -51,9 +51,9 @@ bool is_refused_by_q(std::string_view range) {
 
 }  // namespace
 
-bool Call::sees_all_of(std::vector<std::string> const& accounts) const {
+bool sees_all_of(model::Principal const& who, std::vector<std::string> const& accounts) {
   return std::all_of(accounts.begin(), accounts.end(),
-                     [&](std::string const& account) { return principal.sees(account); });
+                     [&](std::string const& account) { return who.sees(account); });
 }
 
 std::optional<std::string> percent_decoded(std::string_view text, bool plus_is_space) {
@@ -152,12 +152,6 @@ http::ServerResponse json_answer(int status, std::string body) {
   out.headers = {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}};
   out.body = std::move(body);
   return out;
-}
-
-http::ServerResponse list_answer(std::vector<std::string> const& items, std::string_view next) {
-  ObjectText text;
-  text.raw("items", list_json(items)).text_or_null("next", next);
-  return json_answer(200, std::move(text).done());
 }
 
 }  // namespace millrace::api

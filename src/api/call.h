@@ -26,9 +26,10 @@ struct Call {
   Query query;
   std::optional<Repeat> repeat;  // of an Idempotency-Key
   std::optional<Made> made;      // what an earlier call with it has made
-
-  bool sees_all_of(std::vector<std::string> const& accounts) const;
 };
+
+// Whether all of them are on his side of the wall.
+bool sees_all_of(model::Principal const& who, std::vector<std::string> const& accounts);
 
 // %xx decoded; nullopt: not a valid encoding, or one that hides a NUL byte.
 std::optional<std::string> percent_decoded(std::string_view text, bool plus_is_space);
@@ -50,7 +51,5 @@ bool is_json_body(http::ServerRequest const& request);
 
 std::string etag_of(std::uint64_t version);
 http::ServerResponse json_answer(int status, std::string body);
-// {"items": […], "next": …}
-http::ServerResponse list_answer(std::vector<std::string> const& items, std::string_view next);
 
 }  // namespace millrace::api

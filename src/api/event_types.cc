@@ -3,6 +3,7 @@
 
 #include "api/handlers.h"
 #include "api/json_text.h"
+#include "api/list.h"
 #include "api/streams.h"
 
 namespace millrace::api {
@@ -72,8 +73,9 @@ Answer list_event_types(Context& context, Call const& call) {
   if (format != call.query.end() && !caliper && format->second != "canvas")
     faults.push_back({"?format", "must be canvas or caliper"});
   if (!faults.empty()) co_return bad_input(faults);
-  auto const census = co_await take_census(context);
-  if (!census) co_return failed(context, "count the events of the log", census.error());
+  auto const taken = co_await take_census(context);
+  if (!taken) co_return failed(context, "count the events of the log", taken.error());
+  auto const& census = *taken;
   std::map<std::string, std::uint64_t> seen;
   for (auto const& event : context.parts.catalog.events()) seen.try_emplace(event.name);
   for (auto const& [kind, events] : census->kinds)
@@ -81,19 +83,26 @@ Answer list_event_types(Context& context, Call const& call) {
   if (caliper)
     std::erase_if(seen,
                   [&](auto const& item) { return !context.parts.caliper.has_form(item.first); });
-  std::vector<std::pair<std::string, std::uint64_t>> const items(seen.begin(), seen.end());
-  co_return page_answer(
-      items, ask, [](auto const& item) { return item.first; },
-      [&](auto const& item) {
-        return type_json(context.parts.catalog.find(item.first), item.first, item.second);
-      });
+  std::uint64_t unnamed = call.principal.sees_all() ? census->uncounted : 0;
+  for (auto const& [account, events] : census->unnamed)
+    if (call.principal.sees(account)) unnamed += events;
+  using Item = std::pair<std::string, std::uint64_t>;
+  auto const show = [&catalog = context.parts.catalog](Item const& item) {
+    return type_json(catalog.find(item.first), item.first, item.second);
+  };
+  co_return co_await list_answer(
+      context, call, ask,
+      item_rows<Item>(
+          {seen.begin(), seen.end()}, [](Item const& item) { return item.first; }, show),
+      fmt::format(R"("dropped":{},)", unnamed));
 }
 
 Answer show_event_type(Context& context, Call const& call) {
   auto const* const event = context.parts.catalog.find(call.ids.front());
   if (event == nullptr) co_return problem(404, "the catalogue has no such event");
-  auto const census = co_await take_census(context);
-  if (!census) co_return failed(context, "count the events of the log", census.error());
+  auto const taken = co_await take_census(context);
+  if (!taken) co_return failed(context, "count the events of the log", taken.error());
+  auto const& census = *taken;
   std::uint64_t seen = 0;
   for (auto const& [kind, events] : census->kinds)
     if (kind.type == event->name && call.principal.sees(kind.account)) seen += events;
@@ -111,14 +120,19 @@ Answer show_event_type(Context& context, Call const& call) {
   co_return json_answer(200, std::move(text).done());
 }
 
-Answer list_drift(Context& context, Call const&) {
+Answer list_drift(Context& context, Call const& call) {
+  FieldFaults faults;
+  auto const ask = page_of(call.query, faults);
+  if (!faults.empty()) co_return bad_input(faults);
   auto const drift = context.parts.drift();
-  std::vector<std::string> items;
-  for (auto const& entry : drift.entries()) items.push_back(drift_json(entry));
-  ObjectText text;
-  text.raw("items", list_json(items)).null("next").number("not_listed", drift.uncounted());
-  text.number("events_looked_at", drift.looked_at());
-  co_return json_answer(200, std::move(text).done());
+  auto const extra = fmt::format(R"("not_listed":{},"events_looked_at":{},)", drift.uncounted(),
+                                 drift.looked_at());
+  // A field's name has no line end: the cursor is one word for the two.
+  auto const key = [](model::DriftEntry const& entry) {
+    return entry.event_type + "\n" + entry.field;
+  };
+  co_return co_await list_answer(
+      context, call, ask, item_rows<model::DriftEntry>(drift.entries(), key, drift_json), extra);
 }
 
 }  // namespace millrace::api

@@ -1,8 +1,11 @@
 // Events and what became of them, as far as the caller's wall lets see.
-#include <set>
+#include <fmt/format.h>
+
+#include <map>
 
 #include "api/handlers.h"
 #include "api/json_text.h"
+#include "api/list.h"
 #include "api/streams.h"
 #include "model/attempt.h"
 
@@ -11,8 +14,6 @@ namespace {
 
 constexpr std::size_t most_streams_of_an_event = 200;
 constexpr std::size_t most_attempts_of_an_event = 50;
-constexpr std::size_t most_pages =
-    50;  // read for one answer, where most of what is there is behind the wall
 
 std::string dead_letter_json(store::DeadLetter const& letter) {
   ObjectText text;
@@ -23,11 +24,62 @@ std::string dead_letter_json(store::DeadLetter const& letter) {
 }
 
 // A letter without an account may be anybody's: only who sees all may see it.
-bool may_see(model::Principal const& who, store::DeadLetter const& letter) {
-  return letter.account.empty() ? who.sees_all() : who.sees(letter.account);
+bool may_see(model::Principal const& who, std::string const& account) {
+  return account.empty() ? who.sees_all() : who.sees(account);
 }
 
-std::string no_letter() { return "there is no such dead letter"; }
+class LetterRows final : public RowSource {
+ public:
+  LetterRows(store::Store& store, model::Principal who) : store_(store), who_(std::move(who)) {}
+
+  io::Task<Result<Rows>> read(std::string after, std::size_t most) override {
+    auto const page = co_await store_.dead_letters(std::move(after), {most, ListLimits::raw_bytes});
+    if (!page) co_return pass(page);
+    Rows rows;
+    for (auto const& letter : page->items)
+      if (may_see(who_, letter.account)) rows.items.push_back(dead_letter_json(letter));
+    rows.next = page->next;
+    co_return rows;
+  }
+
+ private:
+  store::Store& store_;
+  model::Principal who_;
+};
+
+struct Tried {
+  std::map<StreamId, std::vector<std::string>> of_streams;  // attempts, as JSON, newest first
+  bool cut = false;                                         // there may be more
+};
+
+// What was tried with an event, by whichever data stream: one search for all of them, within bounds.
+io::Task<Result<Tried>> attempts_of(Context& context, EventId event, WallTime accepted_at) {
+  Tried tried;
+  store::AttemptQuery query;
+  query.any_stream = true;
+  query.event = event;
+  query.since = accepted_at;
+  query.limit = most_items;
+  query.most_bytes = ListLimits::raw_bytes;
+  std::size_t bytes = 0;
+  for (int reads = 0; reads < 4 && bytes < ListLimits::piece_bytes; ++reads) {
+    auto page = co_await context.parts.store.attempts(query);
+    if (!page) co_return pass(page);
+    for (auto const& attempt : page->items) {
+      auto& items = tried.of_streams[attempt.stream];
+      if (items.size() == most_attempts_of_an_event) {
+        tried.cut = true;
+        continue;
+      }
+      items.push_back(model::to_json(attempt));
+      bytes += items.back().size();
+    }
+    query.after = std::move(page->next);
+    if (query.after.empty()) co_return tried;
+  }
+  tried.cut = true;
+  co_return tried;
+}
 
 }  // namespace
 
@@ -43,30 +95,28 @@ Answer show_event(Context& context, Call const& call) {
   auto const& kind = batch->events.kinds()[event.kind].kind;
   if (!call.principal.sees(kind.account)) co_return problem(404, nothing);
 
+  auto const tried = co_await attempts_of(context, *id, batch->accepted_at);
+  if (!tried) co_return failed(context, "read attempts", tried.error());
   std::vector<std::string> fates;
   bool cut = false;
   for (auto const& stream : context.parts.registry.streams()) {
     if (!call.principal.sees(stream->account)) continue;
     if (stream->account != "*" && stream->account != kind.account) continue;
+    auto const attempts = tried->of_streams.find(stream->id);
+    bool const is_there = attempts != tried->of_streams.end();
+    if (!is_there && !stream->selects(kind.type)) continue;
     if ((cut = fates.size() == most_streams_of_an_event)) break;
-    store::AttemptQuery query;
-    query.stream = stream->id;
-    query.event = *id;
-    query.limit = most_attempts_of_an_event;
-    auto const attempts = co_await context.parts.store.attempts(std::move(query));
-    if (!attempts) co_return failed(context, "read attempts", attempts.error());
-    if (attempts->items.empty() && !stream->selects(kind.type)) continue;
-    std::vector<std::string> items;
-    for (auto const& attempt : attempts->items) items.push_back(model::to_json(attempt));
     ObjectText fate;
     fate.text("id", stream->id.text()).text("name", stream->name);
-    fate.truth("selects_now", stream->selects(kind.type)).raw("attempts", list_json(items));
+    fate.truth("selects_now", stream->selects(kind.type));
+    fate.raw("attempts", is_there ? list_json(attempts->second) : "[]");
     fates.push_back(std::move(fate).done());
   }
   ObjectText text;
   text.text("id", id->text()).text("event_type", kind.type).text("account", kind.account);
   text.time("accepted_at", batch->accepted_at).raw("event", event.payload);
   text.raw("data_streams", list_json(fates)).truth("more_data_streams", cut);
+  text.truth("more_attempts", tried->cut);
   co_return json_answer(200, std::move(text).done());
 }
 
@@ -74,40 +124,32 @@ Answer list_dead_letters(Context& context, Call const& call) {
   FieldFaults faults;
   auto const ask = page_of(call.query, faults);
   if (!faults.empty()) co_return bad_input(faults);
-  std::vector<std::string> items;
-  std::string after = ask.after;
-  for (std::size_t pages = 0; pages < most_pages && items.size() < ask.limit; ++pages) {
-    auto page = co_await context.parts.store.dead_letters(after, ask.limit - items.size());
-    if (!page) co_return failed(context, "read dead letters", page.error());
-    for (auto const& letter : page->items)
-      if (may_see(call.principal, letter)) items.push_back(dead_letter_json(letter));
-    after = std::move(page->next);
-    if (after.empty()) break;
-  }
-  co_return list_answer(items, after);
+  auto const dropped = co_await context.parts.store.dropped_letters();
+  if (!dropped) co_return failed(context, "count dead letters", dropped.error());
+  std::uint64_t gone = 0;
+  for (auto const& [account, count] : *dropped)
+    if (may_see(call.principal, account)) gone += count;
+  co_return co_await list_answer(context, call, ask,
+                                 std::make_unique<LetterRows>(context.parts.store, call.principal),
+                                 fmt::format(R"("dropped":{},)", gone));
 }
 
 Answer show_dead_letter(Context& context, Call const& call) {
-  std::string after;
-  do {
-    auto page = co_await context.parts.store.dead_letters(after, most_items);
-    if (!page) co_return failed(context, "read dead letters", page.error());
-    for (auto const& letter : page->items) {
-      if (letter.id != call.ids.front()) continue;
-      if (!may_see(call.principal, letter)) co_return problem(404, no_letter());
-      co_return json_answer(200, dead_letter_json(letter));
-    }
-    after = std::move(page->next);
-  } while (!after.empty());
-  co_return problem(404, no_letter());
+  auto const letter = co_await context.parts.store.dead_letter(call.ids.front());
+  if (!letter && letter.error().fault != Fault::missing)
+    co_return failed(context, "read a dead letter", letter.error());
+  if (!letter || !may_see(call.principal, letter->account))
+    co_return problem(404, "there is no such dead letter");
+  co_return json_answer(200, dead_letter_json(*letter));
 }
 
 Answer list_accounts(Context& context, Call const& call) {
   FieldFaults faults;
   auto const ask = page_of(call.query, faults);
   if (!faults.empty()) co_return bad_input(faults);
-  auto const census = co_await take_census(context);
-  if (!census) co_return failed(context, "count the events of the log", census.error());
+  auto const taken = co_await take_census(context);
+  if (!taken) co_return failed(context, "count the events of the log", taken.error());
+  auto const& census = *taken;
 
   struct Used {
     std::uint64_t streams = 0, events = 0;
@@ -126,16 +168,21 @@ Answer list_accounts(Context& context, Call const& call) {
     for (auto const& account : key.accounts) note(account);
   for (auto const& [kind, events] : census->kinds)
     if (auto* const account = note(kind.account)) account->events += events;
+  for (auto const& [name, events] : census->unnamed)
+    if (auto* const account = note(name)) account->events += events;
 
-  std::vector<std::pair<std::string, Used>> const items(used.begin(), used.end());
-  co_return page_answer(
-      items, ask, [](auto const& item) { return item.first; },
-      [](auto const& item) {
-        ObjectText text;
-        text.text("account", item.first).number("data_streams", item.second.streams);
-        text.number("events_seen", item.second.events);
-        return std::move(text).done();
-      });
+  using Item = std::pair<std::string, Used>;
+  auto const show = [](Item const& item) {
+    ObjectText text;
+    text.text("account", item.first).number("data_streams", item.second.streams);
+    text.number("events_seen", item.second.events);
+    return std::move(text).done();
+  };
+  co_return co_await list_answer(
+      context, call, ask,
+      item_rows<Item>(
+          {used.begin(), used.end()}, [](Item const& item) { return item.first; }, show),
+      fmt::format(R"("dropped":{},)", who.sees_all() ? census->uncounted : 0));
 }
 
 }  // namespace millrace::api

@@ -79,7 +79,7 @@ TEST_F(EventsTest, accounts_are_those_that_are_seen_or_used) {
   world.make_stream(world.token(Role::editor, {ours}), stream_body());
 
   EXPECT_EQ(get("/api/v1/accounts").body,
-            R"({"items":[{"account":")" + std::string(ours) +
+            R"({"dropped":0,"items":[{"account":")" + std::string(ours) +
                 R"(","data_streams":1,"events_seen":0}],"next":null})");
   EXPECT_THAT(get("/api/v1/accounts", root_viewer).all("items", "account"),
               ElementsAre(ours, theirs));

@@ -19,7 +19,9 @@ info:
     as if it did not exist (404).
 
     Times are UTC in ISO 8601 with milliseconds. Lists answer `{"items": [...], "next": CURSOR}`; pass the cursor as `after` for the
-    next page; `next` is null at the end. Bodies have at most 1 MiB. Unknown fields and parameters are refused, and all faults of
+    next page; `next` is null at the end. A page ends at its limit, or when it has 4 MiB, or when a long search has found nothing so far:
+    it may have few items, or none, and yet a `next`. Large pages come in chunks; an account may have four under way, more wait (503
+    when too many do). Bodies have at most 1 MiB. Unknown fields and parameters are refused, and all faults of
     an input are told at once. HEAD is answered wherever GET is.
   license:
     name: Apache-2.0
@@ -346,7 +348,9 @@ paths:
             application/json:
               schema:
                 allOf: [{$ref: "#/components/schemas/Page"}]
-                properties: {items: {type: array, items: {$ref: "#/components/schemas/EventType"}}}
+                properties:
+                  items: {type: array, items: {$ref: "#/components/schemas/EventType"}}
+                  dropped: {type: integer, description: Events whose type is not listed, as their account has more made-up types than there is room for}
         default: {$ref: "#/components/responses/Problem"}
   /api/v1/event_types/{name}:
     parameters:
@@ -384,8 +388,11 @@ paths:
     get:
       summary: Events and fields that came in and that the catalogue does not know
       description: |
-        Since this node started, at most 1,000. Events are all counted; the fields of at most 500 events a second are looked at. Needs a token
+        Since this node started, at most 1,000: when more come, the account that has most of them gives up its oldest. Events are all counted; the fields of at most 500 events a second are looked at. Needs a token
         of every account.
+      parameters:
+        - {$ref: "#/components/parameters/limit"}
+        - {$ref: "#/components/parameters/after"}
       responses:
         "200":
           description: What was seen
@@ -405,13 +412,15 @@ paths:
                         first_seen_at: {type: string, format: date-time}
                         last_seen_at: {type: string, format: date-time}
                         example: {type: object, properties: {event_id: {type: string, format: uuid}, account: {type: string}}}
-                  not_listed: {type: integer, description: How many came when the list was full}
+                  not_listed: {type: integer, description: How many events stand in entries that were given up}
                   events_looked_at: {type: integer}
         default: {$ref: "#/components/responses/Problem"}
   /api/v1/dead_letters:
     get:
       summary: What was taken in and could not become an event, the newest first
-      description: A letter without an account is shown only to tokens of every account.
+      description: |
+        A letter without an account is shown only to tokens of every account. 10,000 are kept, at most 64 MiB: when more come, the account
+        that has most (or the access key, if it is good for several) loses its oldest, and `dropped` counts them.
       parameters:
         - {$ref: "#/components/parameters/limit"}
         - {$ref: "#/components/parameters/after"}
@@ -422,7 +431,9 @@ paths:
             application/json:
               schema:
                 allOf: [{$ref: "#/components/schemas/Page"}]
-                properties: {items: {type: array, items: {$ref: "#/components/schemas/DeadLetter"}}}
+                properties:
+                  items: {type: array, items: {$ref: "#/components/schemas/DeadLetter"}}
+                  dropped: {type: integer, description: Letters of the token's accounts that were let go for lack of room}
         default: {$ref: "#/components/responses/Problem"}
   /api/v1/dead_letters/{id}:
     parameters:
@@ -902,6 +913,7 @@ components:
               selects_now: {type: boolean, description: Whether its filter of today selects this type}
               attempts: {type: array, maxItems: 50, items: {$ref: "#/components/schemas/Attempt"}}
         more_data_streams: {type: boolean, description: There are more than are shown}
+        more_attempts: {type: boolean, description: There may be more attempts than are shown}
     DeadLetter:
       type: object
       properties:

@@ -1,6 +1,7 @@
 // Signing keys, and what machines and operators ask of a node.
 #include "api/handlers.h"
 #include "api/json_text.h"
+#include "api/list.h"
 #include "api/openapi.h"
 #include "api/streams.h"
 #include "base/encoding.h"
@@ -69,13 +70,14 @@ std::vector<KeyRow> key_rows(crypto::KeyRing const& ring, WallTime now) {
   return rows;
 }
 
-http::ServerResponse keys_answer(Context& context, PageAsk const& ask) {
+Answer keys_answer(Context& context, Call const& call, PageAsk ask) {
   auto const ring = context.parts.keys.get();
   auto rows = key_rows(*ring, context.parts.clock.wall());
   std::sort(rows.begin(), rows.end(), [](auto const& a, auto const& b) { return a.kid < b.kid; });
-  return page_answer(
-      rows, ask, [](KeyRow const& row) { return row.kid; },
-      [](KeyRow const& row) { return row.json; });
+  co_return co_await list_answer(context, call, std::move(ask),
+                                 item_rows<KeyRow>(
+                                     std::move(rows), [](KeyRow const& row) { return row.kid; },
+                                     [](KeyRow const& row) { return row.json; }));
 }
 
 }  // namespace
@@ -84,7 +86,7 @@ Answer list_signing_keys(Context& context, Call const& call) {
   FieldFaults faults;
   auto const ask = page_of(call.query, faults);
   if (!faults.empty()) co_return bad_input(faults);
-  co_return keys_answer(context, ask);
+  co_return co_await keys_answer(context, call, ask);
 }
 
 // The audit line comes first: there is no rotation without one.
@@ -114,7 +116,7 @@ Answer rotate_signing_keys(Context& context, Call const& call) {
     static_cast<void>(co_await context.parts.registry.note(line, call.principal));
     co_return failed(context, "rotate the signing keys", rotated.error());
   }
-  co_return keys_answer(context, {});
+  co_return co_await keys_answer(context, call, {});
 }
 
 Answer show_jwks(Context& context, Call const& call) {

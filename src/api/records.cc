@@ -22,6 +22,10 @@ class StoredObject {
     if (found == nullptr || !found->is_string()) return damaged<std::string>();
     return std::string(std::string_view(found->get_string()));
   }
+  // Of a member that former versions have not written.
+  std::string text_or_empty(std::string_view key) {
+    return member(key) == nullptr ? std::string() : text(key);
+  }
   bool truth(std::string_view key) {
     auto const* const found = member(key);
     return found == nullptr || !found->is_bool() ? damaged<bool>() : found->get_bool();
@@ -118,12 +122,14 @@ Result<StoredAccessKey> decode_access_key(store::Record const& record, std::stri
 std::string encode(Made const& made) {
   ObjectText text;
   text.text("body_sha256", hex(made.body_hash)).text("id", made.id).time("at", made.at);
+  text.text("by", made.by);
   return std::move(text).done();
 }
 
 Result<Made> decode_made(store::Record const& record) {
   StoredObject stored(record.value);
-  Made made{stored.bytes("body_sha256"), stored.text("id"), stored.time("at")};
+  Made made{stored.bytes("body_sha256"), stored.text("id"), stored.time("at"),
+            stored.text_or_empty("by")};
   if (!stored.whole()) return corrupt(record);
   return made;
 }

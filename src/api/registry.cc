@@ -6,6 +6,8 @@
 
 #include "api/records.h"
 #include "base/encoding.h"
+#include "base/meters.h"
+#include "base/shares.h"
 #include "crypto/digest.h"
 #include "io/shared.h"
 
@@ -27,13 +29,16 @@ struct Picture {
   std::unordered_map<std::string, model::Principal> principals;  // by SHA-256 of the secret
   std::map<std::string, StoredAccessKey> access_keys;
   std::map<std::string, Made> made;
+  std::set<std::string> accounts;  // that a stream or a credential has named
 
   void put(std::shared_ptr<model::DataStream const> stream) {
     if (erased.contains(stream->id)) return;
+    accounts.insert(stream->account);
     auto& held = streams[stream->id];
     if (!held || held->version < stream->version) held = std::move(stream);
   }
   void put(StoredToken const& token) {
+    accounts.insert(token.record.accounts.begin(), token.record.accounts.end());
     auto& held = tokens[token.record.id];
     if (held.version >= token.version) return;
     held = token;
@@ -45,6 +50,7 @@ struct Picture {
     }
   }
   void put(StoredAccessKey const& key) {
+    accounts.insert(key.record.accounts.begin(), key.record.accounts.end());
     auto& held = access_keys[key.record.access_key_id];
     if (held.version < key.version) held = key;
   }
@@ -61,6 +67,15 @@ std::string base32(std::string_view bytes) {
     for (bits += 8; bits >= 5; bits -= 5) out += alphabet[(held >> (bits - 5)) & 31U];
   }
   return out;
+}
+
+// The key of the oldest that `by` made; there is one.
+std::string oldest_of(std::map<std::string, Made> const& all, std::string const& by) {
+  auto oldest = all.end();
+  for (auto at = all.begin(); at != all.end(); ++at)
+    if (at->second.by == by && (oldest == all.end() || at->second.at < oldest->second.at))
+      oldest = at;
+  return oldest->first;
 }
 
 WallTime whole_ms_of(WallTime time) { return from_unix_ms(unix_ms(time)); }
@@ -136,6 +151,11 @@ class StoredRegistry final : public Registry {
     return found->second;
   }
 
+  std::uint64_t repeats_dropped() const override { return dropped_.value(); }
+  bool names(std::string const& account) const override {
+    return picture()->accounts.contains(account);
+  }
+
   io::Task<Result<void>> save(model::DataStream stream, std::uint64_t expected_version,
                               model::Principal by, std::string action,
                               std::optional<Repeat> repeat) override;
@@ -193,6 +213,7 @@ class StoredRegistry final : public Registry {
   crypto::Sealer const sealer_;
   io::Clock& clock_;
   io::Random& random_;
+  Counter dropped_;
   io::Locked<std::shared_ptr<Picture const>> picture_{std::make_shared<Picture const>()};
 };
 
@@ -264,7 +285,8 @@ io::Task<Result<void>> StoredRegistry::commit(Changes changes, std::optional<Rep
                                               std::string id) {
   if (!repeat) co_return co_await store_.change(std::move(changes));
   co_await forget_old_repeats();
-  Made const made{repeat->body_hash, std::move(id), whole_ms_of(store_.time().latest())};
+  Made const made{repeat->body_hash, std::move(id), whole_ms_of(store_.time().latest()),
+                  repeat->by};
   // Any version: a key that was used more than a day ago is used anew.
   changes.push_back({"idempotency", repeat->key, encode(made), std::nullopt});
   if (auto stored = co_await store_.change(std::move(changes)); !stored) co_return pass(stored);
@@ -276,13 +298,16 @@ io::Task<void> StoredRegistry::forget_old_repeats() {
   // Taken out of memory first, so that no two calls end the same one.
   std::vector<std::string> ended;
   show([&](Picture& picture) {
-    auto oldest = picture.made.end();
-    for (auto at = picture.made.begin(); at != picture.made.end(); ++at) {
-      if (oldest == picture.made.end() || at->second.at < oldest->second.at) oldest = at;
-      if (at->second.at + keep_repeats < store_.time().earliest() && ended.size() < ends_at_once)
-        ended.push_back(at->first);
+    Shares shares;
+    for (auto const& [key, made] : picture.made) {
+      shares.add(made.by, 1);
+      if (made.at + keep_repeats < store_.time().earliest() && ended.size() < ends_at_once)
+        ended.push_back(key);
     }
-    if (ended.empty() && picture.made.size() > most_repeats) ended.push_back(oldest->first);
+    if (ended.empty() && picture.made.size() > most_repeats) {
+      ended.push_back(oldest_of(picture.made, shares.largest()));
+      dropped_.add();
+    }
     for (auto const& key : ended) picture.made.erase(key);
   });
   if (ended.empty()) co_return;

@@ -40,12 +40,14 @@ struct AccessKeyRecord {
 struct Repeat {
   std::string key;        // who, where and the client's own key, hashed
   std::string body_hash;  // a repeat with another body is another call
+  std::string by{};       // the credential's id: whose share of the room it takes
 };
 
 struct Made {  // what a marked call made
   std::string body_hash;
   std::string id;
   WallTime at{};
+  std::string by{};  // the credential's id
 };
 
 class Registry : public model::Credentials {
@@ -105,6 +107,10 @@ class Registry : public model::Credentials {
   // ---- both
   virtual std::optional<Made> made(std::string const& key)
       const = 0;  // by a call that was marked with this key in the last 24 h
+  // How many of them were forgotten before their time, since the start: the oldest of whoever had most. Any thread.
+  virtual std::uint64_t repeats_dropped() const = 0;
+  // Whether a data stream or a credential, revoked or not, names the account.
+  virtual bool names(std::string const& account) const = 0;
   // An audit line of a change that is not kept here (a key rotation, say).
   virtual io::Task<Result<void>> note(AuditLine line, model::Principal by) = 0;
 };

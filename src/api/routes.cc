@@ -35,7 +35,7 @@ std::span<Route const> routes() {
       {"GET", "/api/v1/events/{id}", read, no_body, "", false, show_event},
       {"GET", "/api/v1/event_types", read, no_body, "limit after format", false, list_event_types},
       {"GET", "/api/v1/event_types/{name}", read, no_body, "", false, show_event_type},
-      {"GET", "/api/v1/event_types/drift", read_all, no_body, "", false, list_drift},
+      {"GET", "/api/v1/event_types/drift", read_all, no_body, page, false, list_drift},
       {"GET", "/api/v1/dead_letters", read, no_body, page, false, list_dead_letters},
       {"GET", "/api/v1/dead_letters/{id}", read, no_body, "", false, show_dead_letter},
 

@@ -4,6 +4,7 @@
 
 #include "api/handlers.h"
 #include "api/json_text.h"
+#include "api/list.h"
 #include "api/streams.h"
 #include "base/nearest.h"
 #include "json/reader.h"
@@ -117,6 +118,59 @@ std::string health_json(model::DataStream const& stream, delivery::StreamStatus 
   return std::move(text).done();
 }
 
+class AttemptRows final : public RowSource {
+ public:
+  AttemptRows(store::Store& store, store::AttemptQuery query)
+      : store_(store), query_(std::move(query)) {
+    query_.most_bytes = ListLimits::raw_bytes;
+  }
+
+  io::Task<Result<Rows>> read(std::string after, std::size_t most) override {
+    auto query = query_;
+    query.after = std::move(after);
+    query.limit = most;
+    auto const page = co_await store_.attempts(std::move(query));
+    if (!page) co_return pass(page);
+    Rows rows;
+    for (auto const& attempt : page->items) rows.items.push_back(model::to_json(attempt));
+    rows.next = page->next;
+    co_return rows;
+  }
+  // Each read is a part of the search, between which the thread that writes attempts has its turn.
+  std::size_t most_reads() const override { return 4; }
+
+ private:
+  store::Store& store_;
+  store::AttemptQuery query_;
+};
+
+class UndeliveredRows final : public RowSource {
+ public:
+  UndeliveredRows(store::Store& store, StreamId stream, model::Principal who, bool whole)
+      : store_(store), stream_(stream), who_(std::move(who)), whole_(whole) {}
+
+  io::Task<Result<Rows>> read(std::string after, std::size_t most) override {
+    // A payload stands in the answer as it is, all else is short.
+    store::PageLimits const limits{most,
+                                   whole_ ? ListLimits::piece_bytes / 2 : ListLimits::raw_bytes};
+    auto const page =
+        co_await store_.undelivered(stream_, std::move(after), limits,
+                                    whole_ ? store::Payloads::with : store::Payloads::left_out);
+    if (!page) co_return pass(page);
+    Rows rows;
+    for (auto const& item : page->items)
+      if (who_.sees(item.kind.account)) rows.items.push_back(undelivered_json(item, whole_));
+    rows.next = page->next;
+    co_return rows;
+  }
+
+ private:
+  store::Store& store_;
+  StreamId stream_;
+  model::Principal who_;
+  bool whole_;
+};
+
 // A made event in Canvas form: the catalogue's example, or what was given. It says of itself that it is one, so that no receiver takes
 // it for a student's work.
 struct MadeEvent {
@@ -179,11 +233,10 @@ Answer stream_attempts(Context& context, Call const& call) {
   if (!stream) co_return no_such_stream();
   auto query = attempt_query(call, stream->id);
   if (!query) co_return bad_input(query.error());
-  auto const page = co_await context.parts.store.attempts(std::move(*query));
-  if (!page) co_return failed(context, "read attempts", page.error());
-  std::vector<std::string> items;
-  for (auto const& attempt : page->items) items.push_back(model::to_json(attempt));
-  co_return list_answer(items, page->next);
+  PageAsk ask{query->limit, std::move(query->after)};
+  co_return co_await list_answer(
+      context, call, std::move(ask),
+      std::make_unique<AttemptRows>(context.parts.store, std::move(*query)));
 }
 
 Answer stream_undelivered(Context& context, Call const& call) {
@@ -195,12 +248,9 @@ Answer stream_undelivered(Context& context, Call const& call) {
   if (whole && include->second != "event") faults.push_back({"?include", "must be event"});
   auto const ask = page_of(call.query, faults, whole ? most_whole_items : most_items);
   if (!faults.empty()) co_return bad_input(faults);
-  auto const page = co_await context.parts.store.undelivered(stream->id, ask.after, ask.limit);
-  if (!page) co_return failed(context, "read undelivered events", page.error());
-  std::vector<std::string> items;
-  for (auto const& item : page->items)
-    if (call.principal.sees(item.kind.account)) items.push_back(undelivered_json(item, whole));
-  co_return list_answer(items, page->next);
+  co_return co_await list_answer(
+      context, call, ask,
+      std::make_unique<UndeliveredRows>(context.parts.store, stream->id, call.principal, whole));
 }
 
 Answer stream_health(Context& context, Call const& call) {

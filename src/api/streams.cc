@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "api/handlers.h"
+#include "api/list.h"
 #include "http/url.h"
 #include "json/reader.h"
 
@@ -258,9 +259,11 @@ Answer list_streams(Context& context, Call const& call) {
     if (state != call.query.end() && name_of(stream->state) != state->second) continue;
     items.push_back(stream);
   }
-  co_return page_answer(
-      items, ask, [](StreamPtr const& stream) { return stream->id.text(); },
-      [](StreamPtr const& stream) { return model::to_json(*stream); });
+  co_return co_await list_answer(
+      context, call, ask,
+      item_rows<StreamPtr>(
+          std::move(items), [](StreamPtr const& stream) { return stream->id.text(); },
+          [](StreamPtr const& stream) { return model::to_json(*stream); }));
 }
 
 Answer make_stream(Context& context, Call const& call) {

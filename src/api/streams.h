@@ -28,19 +28,4 @@ FieldFaults told(std::vector<json::FieldTrouble> troubles);
 // The body as one JSON object ({} when it is empty). Fails with: invalid.
 Result<boost::json::object> body_object(Call const& call);
 
-// `items` in the order of their keys, from the one after `ask.after` on.
-template <class Item, class KeyOf, class ShowAs>
-http::ServerResponse page_answer(std::vector<Item> const& items, PageAsk const& ask, KeyOf key_of,
-                                 ShowAs show_as) {
-  std::vector<std::string> shown;
-  std::string last;
-  for (auto const& item : items) {
-    if (key_of(item) <= ask.after) continue;
-    if (shown.size() == ask.limit) return list_answer(shown, last);
-    shown.push_back(show_as(item));
-    last = key_of(item);
-  }
-  return list_answer(shown, "");
-}
-
 }  // namespace millrace::api

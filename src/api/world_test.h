@@ -187,6 +187,14 @@ class World {
       request.headers.push_back({"Content-Type", "application/json"});
     request.body = std::move(body);
     auto answer = sim.run(api->handle(std::move(request)));
+    pieces.clear();
+    while (answer.more) {
+      auto piece = sim.run(answer.more->next());
+      EXPECT_TRUE(piece) << piece.error().what;
+      if (!piece || piece->empty()) break;
+      pieces.push_back(piece->size());
+      answer.body += *piece;
+    }
     return {answer.status, std::move(answer.headers), std::move(answer.body)};
   }
 
@@ -222,6 +230,7 @@ class World {
   testing::Sim sim;
   testing::MemoryStore store{sim.clock()};
   FakeDispatcher dispatcher;
+  std::vector<std::size_t> pieces;  // of the latest answer, behind its first
   io::Shared<crypto::KeyRing> keys{test_ring(sim.clock().wall())};
   std::string metrics = "millrace_up 1\n", not_ready, not_healthy;
   std::vector<std::string> rotations;

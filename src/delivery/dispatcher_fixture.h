@@ -171,8 +171,9 @@ class CutStore final : public store::Store {
     return to_.undelivered_count(stream);
   }
   io::Task<Result<store::Page<store::Undelivered>>> undelivered(StreamId stream, std::string after,
-                                                                std::size_t limit) override {
-    return to_.undelivered(stream, std::move(after), limit);
+                                                                store::PageLimits limits,
+                                                                store::Payloads payloads) override {
+    return to_.undelivered(stream, std::move(after), limits, payloads);
   }
   io::Task<Result<std::vector<store::LedgerMinute>>> ledger(StreamId stream, std::int64_t from,
                                                             std::int64_t to) override {
@@ -186,15 +187,21 @@ class CutStore final : public store::Store {
   }
   io::Task<Result<store::Page<store::Record>>> newest_records(std::string collection,
                                                               std::string after,
-                                                              std::size_t limit) override {
-    return to_.newest_records(std::move(collection), std::move(after), limit);
+                                                              store::PageLimits limits) override {
+    return to_.newest_records(std::move(collection), std::move(after), limits);
   }
   io::Task<Result<void>> add_dead_letters(std::vector<store::DeadLetter> letters) override {
     return to_.add_dead_letters(std::move(letters));
   }
+  io::Task<Result<std::vector<store::DroppedLetters>>> dropped_letters() override {
+    return to_.dropped_letters();
+  }
   io::Task<Result<store::Page<store::DeadLetter>>> dead_letters(std::string after,
-                                                                std::size_t limit) override {
-    return to_.dead_letters(std::move(after), limit);
+                                                                store::PageLimits limits) override {
+    return to_.dead_letters(std::move(after), limits);
+  }
+  io::Task<Result<store::DeadLetter>> dead_letter(std::string id) override {
+    return to_.dead_letter(std::move(id));
   }
   void add_attempt(model::Attempt attempt) override {
     if (!cut) to_.add_attempt(std::move(attempt));

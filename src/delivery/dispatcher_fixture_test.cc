@@ -106,7 +106,7 @@ store::StreamState DispatcherTest::stored(std::uint64_t n) {
 }
 
 std::vector<store::Undelivered> DispatcherTest::undelivered(std::uint64_t n) {
-  return run(memory.undelivered(id(n), "", 1000))->items;
+  return run(memory.undelivered(id(n), "", {1000, SIZE_MAX}, store::Payloads::with))->items;
 }
 
 store::LedgerMinute DispatcherTest::ledger(std::uint64_t n) {

@@ -25,8 +25,9 @@ class Sorting {
     // The account of a letter decides who may see it: the key's own, never one that the record claims.
     std::string account =
         who_.accounts.size() == 1 && !who_.sees_all() ? who_.accounts.front() : std::string();
+    auto owner = account.empty() ? who_.id : account;
     out_.letters.push_back({"", now_, "kinesis", std::move(account), std::move(refused.reason),
-                            std::string(text.substr(0, letter_bytes))});
+                            std::string(text.substr(0, letter_bytes)), std::move(owner)});
   }
   std::size_t taken() { return sorter_.block().size() + out_.letters.size(); }
   model::EventBlock& block() { return sorter_.block(); }

@@ -89,10 +89,9 @@ void Drift::note(Kind const& kind, std::string field, std::uint64_t count, Event
   std::pair key(kind.type, std::move(field));
   auto found = entries_.find(key);
   if (found == entries_.end()) {
-    if (entries_.size() >= most_entries) {
-      uncounted_ += count;
-      return;
-    }
+    if (entries_.size() >= most_entries) give_up_one();
+    shares_.add(kind.account, 1);
+    of_account_[kind.account].push_back(key);
     DriftEntry entry{key.first, key.second, kind.account, example, 0, at, at};
     found = entries_.emplace(std::move(key), std::move(entry)).first;
   }
@@ -100,6 +99,18 @@ void Drift::note(Kind const& kind, std::string field, std::uint64_t count, Event
   entry.count += count;
   entry.first_seen = std::min(entry.first_seen, at);
   entry.last_seen = std::max(entry.last_seen, at);
+}
+
+// The oldest of the account that has most.
+void Drift::give_up_one() {
+  auto const of = of_account_.find(shares_.largest());
+  auto const key = std::move(of->second.front());
+  of->second.pop_front();
+  shares_.remove(of->first, 1);
+  if (of->second.empty()) of_account_.erase(of);
+  auto const entry = entries_.find(key);
+  uncounted_ += entry->second.count;
+  entries_.erase(entry);
 }
 
 std::vector<DriftEntry> Drift::entries() const {

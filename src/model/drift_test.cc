@@ -81,7 +81,22 @@ TEST_F(DriftTest, stays_within_its_bounds) {
   drift.saw_events({"root-1", "event_3"}, 1, id(1), at(0));
 
   EXPECT_THAT(drift.entries(), SizeIs(Drift::most_entries));
-  EXPECT_EQ(drift.uncounted(), 2 * 500);
+  EXPECT_EQ(drift.uncounted(), 2 * 501);  // event_3 was given up, and came anew
+}
+
+TEST_F(DriftTest, one_accounts_made_up_names_leave_anothers_entries_alone) {
+  for (int i = 0; i < 5; ++i)
+    drift.saw_events({"quiet", fmt::format("own_{}", i)}, 1, id(1), at(0));
+  for (int i = 0; i < 3'000; ++i)
+    drift.saw_events({"flood", fmt::format("event_{}", i)}, 1, id(1), at(1));
+  drift.saw_events({"quiet", "own_late"}, 1, id(1), at(2));
+
+  std::size_t of_quiet = 0;
+  for (auto const& entry : drift.entries()) of_quiet += entry.account == "quiet" ? 1 : 0;
+
+  EXPECT_EQ(of_quiet, 6U);
+  EXPECT_THAT(drift.entries(), SizeIs(Drift::most_entries));
+  EXPECT_EQ(drift.uncounted(), 3'000U + 6 - Drift::most_entries);
 }
 
 TEST_F(DriftTest, cuts_long_names_between_characters) {

@@ -13,6 +13,7 @@ using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
 using Labels = std::vector<std::pair<std::string, std::string>>;
+using Drops = std::vector<std::pair<std::string, std::uint64_t>>;
 
 MetricFamily family(std::string name, std::string help, MetricType type) {
   MetricFamily made;
@@ -144,11 +145,22 @@ std::string known_or_other(std::set<std::string>& known, std::string const& valu
 
 }  // namespace
 
+std::pair<std::string, std::string> Metrics::label_of(Accepted& accepted,
+                                                      model::Kind const& kind) const {
+  bool const is_named = parts_.is_named && parts_.is_named(kind.account);
+  auto account =
+      is_named ? kind.account : known_or_other(accepted.unnamed, kind.account, max_accounts);
+  if (parts_.catalog != nullptr && parts_.catalog->find(kind.type) != nullptr)
+    return {std::move(account), kind.type};
+  auto type = known_or_other(accepted.made_up[account], kind.type, max_made_up_types);
+  return {std::move(account), std::move(type)};
+}
+
 void Metrics::accepted(store::RecordBatch const& batch) {
-  accepted_.with([&batch](Accepted& accepted) {
+  accepted_.with([&](Accepted& accepted) {
     for (auto const& [kind, events] : batch.events.kinds()) {
-      auto key = std::pair(known_or_other(accepted.accounts, kind.account, max_accounts),
-                           known_or_other(accepted.types, kind.type, max_event_types));
+      auto key = label_of(accepted, kind);
+      if (key.first != kind.account || key.second != kind.type) accepted.as_other += events;
       accepted.counts[std::move(key)] += events;
       accepted.total += events;
     }
@@ -169,6 +181,13 @@ std::string Metrics::text() const {
     add_counter(accepted, {{"account", key.first}, {"event_type", key.second}}, count);
   all.push_back(std::move(accepted));
   all.push_back(rejected(parts_.ingest.rejected()));
+  auto dropped = counter("millrace_dropped_total",
+                         "What was let go for lack of room: the share of whoever held most of it");
+  for (auto const& [what, count] : parts_.dropped ? parts_.dropped() : Drops())
+    add_counter(dropped, {{"what", what}}, count);
+  add_counter(dropped, {{"what", "metric_labels"}},
+              accepted_.with([](Accepted const& now) { return now.as_other; }));
+  all.push_back(std::move(dropped));
 
   all.push_back(deliveries(parts_.dispatcher.meters()));
   all.push_back(histogram("millrace_delivery_seconds", "Length of one try to deliver",

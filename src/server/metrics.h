@@ -1,6 +1,7 @@
 // The text of /metrics (docs/manual.md): what the rooms have counted, under the names that dashboards rely on.
-//   Bounds   An account or event type is whatever a producer says: past `max_event_types` distinct types (and `max_accounts`
-//            accounts) since the start, further ones are counted as "other".
+//   Bounds   An event type is whatever a producer says: past `max_made_up_types` of an account that the catalogue does not have, further
+//            ones of that account are counted as "other"; those of the catalogue never are. Of accounts that no stream and no credential names,
+//            `max_accounts` are known; events of further ones are of the account "other".
 //   Threads  accepted() and streams() on one loop; text() on any.
 #pragma once
 #include <cstdint>
@@ -17,6 +18,7 @@
 #include "ingest/ingest.h"
 #include "io/clock.h"
 #include "io/shared.h"
+#include "model/catalog.h"
 #include "store/store.h"
 
 namespace millrace::server {
@@ -34,12 +36,17 @@ struct MetricsParts {  // all outlive the Metrics
   std::function<std::size_t()> open_connections;      // any thread
   std::function<http::RefusalCounts()> refused = {};  // likewise; none: nothing was
   io::Clock const& clock;
-  std::string region, version;  // of the node; region may be empty
+  std::string region, version;              // of the node; region may be empty
+  model::Catalog const* catalog = nullptr;  // none: every event type is made up
+  // Whether a data stream or a credential names it. Any thread; none: none is named.
+  std::function<bool(std::string const& account)> is_named = {};
+  // What was let go for lack of room, by kind. Any thread.
+  std::function<std::vector<std::pair<std::string, std::uint64_t>>()> dropped = {};
 };
 
 class Metrics {
  public:
-  static constexpr std::size_t max_event_types = 500;
+  static constexpr std::size_t max_made_up_types = 50;
   static constexpr std::size_t max_accounts = 1000;
 
   explicit Metrics(MetricsParts parts) : parts_(std::move(parts)) {}
@@ -54,9 +61,13 @@ class Metrics {
  private:
   struct Accepted {
     std::map<std::pair<std::string, std::string>, std::uint64_t> counts;  // by account, event type
-    std::set<std::string> types, accounts;
+    std::map<std::string, std::set<std::string>>
+        made_up;                    // types that the catalogue does not have, by account
+    std::set<std::string> unnamed;  // accounts that nothing names
     std::uint64_t total = 0;
+    std::uint64_t as_other = 0;  // events that were counted without their account or type
   };
+  std::pair<std::string, std::string> label_of(Accepted& accepted, model::Kind const& kind) const;
 
   MetricsParts parts_;
   io::Locked<Accepted> accepted_;

@@ -67,6 +67,7 @@ class MetricsTest : public ::testing::Test {
 
   ::millrace::testing::Sim sim_;
   ::millrace::testing::MemoryStore store_{sim_.clock()};
+  model::Catalog catalog_ = model::Catalog::load();
   Histogram commit_time_;
   CountingDispatcher dispatcher_;
   CountingIngest ingest_;
@@ -79,7 +80,10 @@ class MetricsTest : public ::testing::Test {
        .refused = [] { return http::RefusalCounts{{{"slow_body", 2}}, {{"made_room", 5}}}; },
        .clock = sim_.clock(),
        .region = "eu-1",
-       .version = "0.1.0"}};
+       .version = "0.1.0",
+       .catalog = &catalog_,
+       .is_named = [](std::string const& account) { return account == "named"; },
+       .dropped = [] { return std::vector{std::pair(std::string("dead_letters"), 9UL)}; }}};
 };
 
 TEST_F(MetricsTest, has_every_name_that_dashboards_rely_on) {
@@ -131,18 +135,48 @@ TEST_F(MetricsTest, has_every_name_that_dashboards_rely_on) {
   EXPECT_THAT(text, HasSubstr("millrace_open_connections 3\n"));
 }
 
-TEST_F(MetricsTest, counts_event_types_past_the_limit_as_other) {
-  for (std::size_t i = 0; i < Metrics::max_event_types; ++i)
+TEST_F(MetricsTest, made_up_types_past_the_limit_are_other_for_their_account_only) {
+  for (std::size_t i = 0; i < Metrics::max_made_up_types; ++i)
     metrics_.accepted(batch("a", fmt::format("type_{}", i)));
   metrics_.accepted(batch("a", "one_too_many", 3));
   metrics_.accepted(batch("a", "type_7", 2));
+  metrics_.accepted(batch("b", "its_first", 4));
 
   auto const text = metrics_.text();
 
   EXPECT_THAT(text, HasSubstr("{account=\"a\",event_type=\"other\"} 3\n"));
   EXPECT_THAT(text, HasSubstr("{account=\"a\",event_type=\"type_7\"} 3\n"));
+  EXPECT_THAT(text, HasSubstr("{account=\"b\",event_type=\"its_first\"} 4\n"));
   EXPECT_THAT(text, Not(HasSubstr("one_too_many")));
-  EXPECT_EQ(metrics_.accepted_events(), Metrics::max_event_types + 5);
+  EXPECT_THAT(text, HasSubstr("millrace_dropped_total{what=\"metric_labels\"} 3\n"));
+  EXPECT_EQ(metrics_.accepted_events(), Metrics::max_made_up_types + 9);
+}
+
+TEST_F(MetricsTest, event_types_of_the_catalogue_are_never_other) {
+  for (std::size_t i = 0; i < 2'000; ++i)
+    metrics_.accepted(batch("a", fmt::format("made_up_{}", i)));
+  for (auto const& event : catalog_.events()) metrics_.accepted(batch("a", event.name));
+
+  auto const text = metrics_.text();
+
+  for (auto const& event : catalog_.events())
+    EXPECT_THAT(text, HasSubstr("{account=\"a\",event_type=\"" + event.name + "\"} 1\n"));
+}
+
+TEST_F(MetricsTest, accounts_that_something_names_are_never_other) {
+  for (std::size_t i = 0; i < 2'000; ++i)
+    metrics_.accepted(batch(fmt::format("account_{}", i), "grade_change"));
+  metrics_.accepted(batch("named", "grade_change", 5));
+  metrics_.accepted(batch("unnamed", "grade_change", 5));
+
+  auto const text = metrics_.text();
+
+  EXPECT_THAT(text, HasSubstr("{account=\"named\",event_type=\"grade_change\"} 5\n"));
+  EXPECT_THAT(text, HasSubstr("{account=\"other\",event_type=\"grade_change\"} 1005\n"));
+}
+
+TEST_F(MetricsTest, says_what_was_let_go_for_lack_of_room) {
+  EXPECT_THAT(metrics_.text(), HasSubstr("millrace_dropped_total{what=\"dead_letters\"} 9\n"));
 }
 
 TEST_F(MetricsTest, does_not_let_a_name_break_the_format) {

@@ -166,24 +166,30 @@ void Node::open_doors() {
        .log = parts_.log,
        .is_our_stream = [this](StreamId id) { return registry_->stream(id) != nullptr; }},
       settings_.ingest);
-  metrics_ = std::make_unique<Metrics>(
-      MetricsParts{.store = *store_,
-                   .commit_time = settings_.store.meters->commit_time,
-                   .dispatcher = *dispatcher_,
-                   .ingest = *ingest_,
-                   .open_connections =
-                       [this] {
-                         auto const* const server = serving_.load();
-                         return server != nullptr ? server->connections() : 0;
-                       },
-                   .refused =
-                       [this] {
-                         auto const* const server = serving_.load();
-                         return server != nullptr ? server->refused() : http::RefusalCounts();
-                       },
-                   .clock = parts_.clock,
-                   .region = settings_.region,
-                   .version = settings_.version});
+  metrics_ = std::make_unique<Metrics>(MetricsParts{
+      .store = *store_,
+      .commit_time = settings_.store.meters->commit_time,
+      .dispatcher = *dispatcher_,
+      .ingest = *ingest_,
+      .open_connections =
+          [this] {
+            auto const* const server = serving_.load();
+            return server != nullptr ? server->connections() : 0;
+          },
+      .clock = parts_.clock,
+      .region = settings_.region,
+      .version = settings_.version,
+      .catalog = &catalog_,
+      .is_named = [this](std::string const& account) { return registry_->names(account); },
+      .dropped =
+          [this] {
+            auto const& meters = *settings_.store.meters;
+            return std::vector<std::pair<std::string, std::uint64_t>>{
+                {"dead_letters", meters.letters_dropped.value()},
+                {"repeat_keys", meters.repeats_dropped.value()},
+                {"attempts", meters.attempts_dropped.value()},
+                {"api_repeats", registry_->repeats_dropped()}};
+          }});
   health_ = std::make_unique<Health>(*store_, parts_.clock, parts_.loops);
   following_ = store_->follow(parts_.loop, [this](store::SharedBatch const& batch) {
     metrics_->accepted(*batch);

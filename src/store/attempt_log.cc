@@ -31,7 +31,7 @@ std::size_t size_of(model::Attempt const& attempt) {
 
 bool fits(AttemptQuery const& query, model::Attempt const& attempt) {
   using model::AttemptOutcome;
-  if (attempt.stream != query.stream) return false;
+  if (!query.any_stream && attempt.stream != query.stream) return false;
   // "failed" is what people look for when they ask what went wrong: it includes those whose run goes on.
   if (query.outcome && (*query.outcome == AttemptOutcome::delivered) !=
                            (attempt.outcome == AttemptOutcome::delivered))
@@ -47,18 +47,39 @@ bool names(std::string_view streams, std::string_view key) {
   return false;
 }
 
+// Blocks of which only the header is looked at are cheap, but not free.
+constexpr std::size_t headers_a_block = 64;
+
 }  // namespace
 
 struct AttemptLog::Search {
+  Search(AttemptQuery const& of, std::string stream, std::size_t most, std::size_t budget)
+      : query(of), key(std::move(stream)), limit(most), steps_left(budget) {}
+
   AttemptQuery const& query;
   std::string key;
   std::size_t limit;
+  std::size_t steps_left;  // a block that is read takes headers_a_block of them
   // What is wanted stands before this place: (file, block, index within the block).
   std::uint64_t file = std::numeric_limits<std::uint64_t>::max();
   std::int64_t block = std::numeric_limits<std::int64_t>::max();
   std::size_t index = std::numeric_limits<std::size_t>::max();
   Page<model::Attempt> page;
   std::string cursor;  // of the last item
+  std::string seen;    // cursor behind the last block that was looked at
+  std::size_t bytes = 0;
+
+  // False: the page is full.
+  bool take(model::Attempt attempt, std::string place) {
+    bytes += size_of(attempt);
+    if (page.items.size() == limit || (!page.items.empty() && bytes > query.most_bytes)) {
+      page.next = cursor;
+      return false;
+    }
+    cursor = std::move(place);
+    page.items.push_back(std::move(attempt));
+    return true;
+  }
 };
 
 Result<void> AttemptLog::open() {
@@ -212,12 +233,8 @@ Result<Database*> AttemptLog::writer() {
 // ---- looking ----------------------------------------------------------------------------------------------------------------
 
 Result<Page<model::Attempt>> AttemptLog::query(AttemptQuery const& query) {
-  Search search{
-      query, key_of(query.stream), std::clamp<std::size_t>(query.limit, 1, 1'000), {}, {}, {}, {},
-      {}};
-  search.file = std::numeric_limits<std::uint64_t>::max();
-  search.block = std::numeric_limits<std::int64_t>::max();
-  search.index = std::numeric_limits<std::size_t>::max();
+  Search search{query, key_of(query.stream), std::clamp<std::size_t>(query.limit, 1, 1'000),
+                std::max<std::size_t>(query.most_blocks, 1) * headers_a_block};
   if (!query.after.empty()) {
     char const* at = query.after.data();
     auto const* const end = at + query.after.size();
@@ -257,13 +274,21 @@ Result<bool> AttemptLog::search_file(std::uint64_t start, File& file, Search& se
   auto row = rows.step();
   for (; row && *row; row = rows.step()) {
     if (query.since && from_unix_ms(rows.number(2)) + longest_try < *query.since) return true;
+    if (search.steps_left == 0) {
+      search.page.next = search.seen;
+      return true;
+    }
+    --search.steps_left;
+    search.seen = fmt::format("{}.{}.0", start, rows.number(0));
     if (query.since && from_unix_ms(rows.number(2) + 1) <= *query.since) continue;
     bool const wants_failed = query.outcome && *query.outcome != model::AttemptOutcome::delivered;
     bool const wants_delivered = query.outcome && !wants_failed;
     if ((wants_failed && rows.number(3) == 0) ||
         (wants_delivered && rows.number(3) == rows.number(4)))
       continue;
-    if (!names(rows.bytes(5), search.key)) continue;
+    if (!query.any_stream && !names(rows.bytes(5), search.key)) continue;
+    search.steps_left -= std::min(search.steps_left, headers_a_block - 1);
+    folder_.meters().attempt_blocks_read.add();
     auto attempts = decode_attempts(rows.bytes(6));
     if (!attempts) {
       folder_.log.error(
@@ -275,12 +300,8 @@ Result<bool> AttemptLog::search_file(std::uint64_t start, File& file, Search& se
     for (auto i = same_block ? std::min(search.index, attempts->size()) : attempts->size();
          i-- > 0;) {
       if (!fits(query, (*attempts)[i])) continue;
-      if (search.page.items.size() == search.limit) {
-        search.page.next = search.cursor;
-        return true;
-      }
-      search.cursor = fmt::format("{}.{}.{}", start, rows.number(0), i);
-      search.page.items.push_back(std::move((*attempts)[i]));
+      auto place = fmt::format("{}.{}.{}", start, rows.number(0), i);
+      if (!search.take(std::move((*attempts)[i]), std::move(place))) return true;
     }
   }
   if (!row) return pass(row);

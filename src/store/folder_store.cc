@@ -151,10 +151,11 @@ class FolderStore final : public Store {
                                    [this, stream] { return state_.undelivered_count(stream); });
   }
   io::Task<Result<Page<Undelivered>>> undelivered(StreamId stream, std::string after,
-                                                  std::size_t limit) override {
-    co_return co_await io::offload(*state_worker_, [this, stream, after = std::move(after), limit] {
-      return state_.undelivered(stream, after, limit);
-    });
+                                                  PageLimits limits, Payloads payloads) override {
+    co_return co_await io::offload(*state_worker_,
+                                   [this, stream, after = std::move(after), limits, payloads] {
+                                     return state_.undelivered(stream, after, limits, payloads);
+                                   });
   }
   io::Task<Result<std::vector<LedgerMinute>>> ledger(StreamId stream, std::int64_t from_minute,
                                                      std::int64_t to_minute) override {
@@ -174,20 +175,27 @@ class FolderStore final : public Store {
     });
   }
   io::Task<Result<Page<Record>>> newest_records(std::string collection, std::string after,
-                                                std::size_t limit) override {
+                                                PageLimits limits) override {
     co_return co_await io::offload(
         *state_worker_, [this, collection = std::move(collection), after = std::move(after),
-                         limit] { return state_.newest_records(collection, after, limit); });
+                         limits] { return state_.newest_records(collection, after, limits); });
   }
   io::Task<Result<void>> add_dead_letters(std::vector<DeadLetter> letters) override {
     co_return co_await io::offload(*state_worker_, [this, letters = std::move(letters)]() mutable {
       return state_.add_dead_letters(std::move(letters));
     });
   }
-  io::Task<Result<Page<DeadLetter>>> dead_letters(std::string after, std::size_t limit) override {
-    co_return co_await io::offload(*state_worker_, [this, after = std::move(after), limit] {
-      return state_.dead_letters(after, limit);
+  io::Task<Result<Page<DeadLetter>>> dead_letters(std::string after, PageLimits limits) override {
+    co_return co_await io::offload(*state_worker_, [this, after = std::move(after), limits] {
+      return state_.dead_letters(after, limits);
     });
+  }
+  io::Task<Result<std::vector<DroppedLetters>>> dropped_letters() override {
+    co_return co_await io::offload(*state_worker_, [this] { return state_.dropped_letters(); });
+  }
+  io::Task<Result<DeadLetter>> dead_letter(std::string id) override {
+    co_return co_await io::offload(*state_worker_,
+                                   [this, id = std::move(id)] { return state_.dead_letter(id); });
   }
 
   // ---- attempts

@@ -48,7 +48,11 @@ struct LogWriter::Staged {
 };
 
 LogWriter::LogWriter(Folder& folder, Segments& segments, BatchMemory& memory, DiskSpace& space)
-    : folder_(folder), segments_(segments), memory_(memory), space_(space) {
+    : folder_(folder),
+      segments_(segments),
+      memory_(memory),
+      space_(space),
+      repeats_(folder.settings.repeat_bytes) {
   checkpointer_ = folder.settings.worker("store-move", 5);
   // At the process's own niceness: beside busy cores its wake-up decides how long every producer waits.
   committer_ = folder.settings.worker("store-commit", 0);
@@ -138,7 +142,7 @@ Result<void> LogWriter::open_newest(std::uint64_t known_next) {
 }
 
 Result<void> LogWriter::load_repeats() {
-  Loaded loaded;
+  Loaded loaded{RepeatHarvest(folder_.settings.repeat_bytes)};
   auto const segments = segments_.all();
   for (auto at = segments.rbegin(); at != segments.rend() && !loaded.enough; ++at) {
     auto const done = load_repeats_of(*at, loaded);
@@ -150,7 +154,7 @@ Result<void> LogWriter::load_repeats() {
         "twice",
         {{"file", at->path}, {"why", done.error().what}});
   }
-  for (auto at = loaded.repeats.rbegin(); at != loaded.repeats.rend(); ++at) remember(*at);
+  for (auto& repeat : std::move(loaded.harvest).take()) remember(std::move(repeat));
   return {};
 }
 
@@ -169,19 +173,14 @@ Result<void> LogWriter::load_repeats_of(Segment const& segment, Loaded& loaded) 
       "SELECT key, expires_ms, batch, event, body_hash, answer FROM repeats ORDER BY id DESC");
   auto row = rows.step();
   for (; row && *row; row = rows.step()) {
-    if (loaded.bytes >= folder_.settings.repeat_bytes) {
-      loaded.enough = true;
-      return {};
-    }
-    if (rows.number(1) <= now) continue;
+    if (rows.number(1) <= now || !loaded.harvest.wants(rows.bytes(0))) continue;
     auto repeat = std::make_shared<Repeat>();
     repeat->key = rows.bytes(0);
     repeat->expires_ms = rows.number(1);
     repeat->first = {rows.count(2), static_cast<std::uint32_t>(rows.number(3))};
     repeat->body_hash = rows.bytes(4);
     repeat->answer = rows.bytes(5);
-    loaded.bytes += repeat->bytes();
-    loaded.repeats.push_back(std::move(repeat));
+    loaded.harvest.add(std::move(repeat));
   }
   if (!row) return pass(row);
   // What older segments hold has expired.
@@ -276,7 +275,7 @@ void LogWriter::stage(Staged& staged, std::vector<Job>& jobs) {
     if (job.repeat) {
       auto const fresh = staged.fresh.find(job.repeat->key);
       auto const seen =
-          fresh != staged.fresh.end() ? fresh->second : repeat_of(job.repeat->key, now_ms);
+          fresh != staged.fresh.end() ? fresh->second : repeats_.find(job.repeat->key, now_ms);
       if (seen) {
         folder_.meters().repeats.add();
         if (seen->body_hash == job.repeat->body_hash)
@@ -557,27 +556,10 @@ LogRange LogWriter::range() const {
   return {oldest, std::max(oldest, next_.load()), segments_.bytes()};
 }
 
-LogWriter::SharedRepeat LogWriter::repeat_of(std::string const& key, std::int64_t now_ms) {
-  auto const at = repeats_.find(key);
-  if (at == repeats_.end() || at->second->expires_ms <= now_ms) return nullptr;
-  return at->second;
-}
-
 void LogWriter::remember(SharedRepeat repeat) {
   auto const now = unix_ms(folder_.time.earliest());
-  repeats_bytes_ += repeat->bytes();
-  // An expired entry under the same key gives way; its own turn at the front of the line then finds another's entry.
-  if (auto const at = repeats_.find(repeat->key); at != repeats_.end()) repeats_.erase(at);
-  repeats_.emplace(repeat->key, repeat);
-  repeats_by_age_.push_back(std::move(repeat));
-  while (!repeats_by_age_.empty() && (repeats_bytes_ > folder_.settings.repeat_bytes ||
-                                      repeats_by_age_.front()->expires_ms <= now)) {
-    auto const& oldest = repeats_by_age_.front();
-    if (auto const at = repeats_.find(oldest->key); at != repeats_.end() && at->second == oldest)
-      repeats_.erase(at);
-    repeats_bytes_ -= oldest->bytes();
-    repeats_by_age_.pop_front();
-  }
+  if (auto const let_go = repeats_.remember(std::move(repeat), now); let_go > 0)
+    folder_.meters().repeats_dropped.add(let_go);
 }
 
 }  // namespace millrace::store

@@ -13,6 +13,7 @@
 #include "io/worker.h"
 #include "store/batch_memory.h"
 #include "store/disk_space.h"
+#include "store/repeat_memory.h"
 #include "store/segments.h"
 
 namespace millrace::store {
@@ -47,13 +48,6 @@ class LogWriter {
   void close(io::Resolver<Result<void>> done);
 
  private:
-  struct Repeat {
-    std::string key, body_hash, answer;
-    std::int64_t expires_ms = 0;
-    Position first;
-    std::size_t bytes() const { return key.size() + body_hash.size() + answer.size() + 160; }
-  };
-  using SharedRepeat = std::shared_ptr<Repeat const>;
   struct Follower {
     io::Executor loop;
     std::function<void(SharedBatch)> batch;
@@ -69,8 +63,7 @@ class LogWriter {
   };
   struct Staged;   // one commit in the making
   struct Loaded {  // repeat keys, the newest first
-    std::vector<SharedRepeat> repeats;
-    std::size_t bytes = 0;
+    RepeatHarvest harvest;
     bool enough = false;
   };
 
@@ -87,7 +80,6 @@ class LogWriter {
   void after_commit();
   void roll();
   WallTime accepted_now();
-  SharedRepeat repeat_of(std::string const& key, std::int64_t now_ms);
   void remember(SharedRepeat repeat);
   Result<void> load_repeats();
   Result<void> load_repeats_of(Segment const& segment, Loaded& loaded);
@@ -116,9 +108,7 @@ class LogWriter {
   bool roll_wanted_ = false;
   SteadyTime roll_again_{};  // after a failure
   WallTime last_accepted_{};
-  std::unordered_map<std::string_view, SharedRepeat> repeats_;  // by the key inside
-  std::deque<SharedRepeat> repeats_by_age_;
-  std::size_t repeats_bytes_ = 0;
+  RepeatMemory repeats_;
 
   // Last: their threads use all of the above, and end first.
   std::unique_ptr<io::Worker> checkpointer_;

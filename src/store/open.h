@@ -22,6 +22,9 @@ struct StoreMeters {
   Counter appends_refused;   // busy: queue full or disk nearly full
   Counter batches_damaged;   // left out of an answer because their bytes are not what was written
   Counter attempts_dropped;  // the queue of attempts was full, or the disk refused them
+  Counter letters_dropped;   // dead letters that were let go for lack of room
+  Counter repeats_dropped;   // repeat keys that were let go before their time, for lack of room
+  Counter attempt_blocks_read;  // for people who looked at attempts
   Counter checkpoints;
   Histogram commit_time, checkpoint_time;
 };

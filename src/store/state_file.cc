@@ -39,6 +39,11 @@ constexpr char const* steps[] = {
     " reason TEXT NOT NULL, payload BLOB NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID;",
     // Retention touches what goes, and nothing else.
     "CREATE INDEX ledger_oldest ON ledger(minute);",
+    "ALTER TABLE dead_letters ADD COLUMN owner TEXT NOT NULL DEFAULT '';"
+    "UPDATE dead_letters SET owner = account;"
+    "CREATE INDEX dead_letters_owner ON dead_letters(owner, id, bytes);"
+    "CREATE TABLE letters_dropped(account TEXT PRIMARY KEY, letters INTEGER NOT NULL) WITHOUT "
+    "ROWID;",
 };
 
 constexpr std::uint64_t most_journal_rows = 1'000;
@@ -104,7 +109,7 @@ Result<void> StateFile::check_last_page() {
 Result<void> StateFile::read_all() {
   if (auto done = read_marks(); !done) return done;
   if (auto done = read_journal(); !done) return done;
-  return count_letters();
+  return load_letters();
 }
 
 Result<void> StateFile::read_marks() {
@@ -144,15 +149,6 @@ Result<void> StateFile::read_journal() {
     ++journal_rows_;
   }
   if (!row) return pass(row);
-  return {};
-}
-
-Result<void> StateFile::count_letters() {
-  auto sums = database_->query("SELECT count(*), coalesce(sum(bytes), 0) FROM dead_letters");
-  auto const row = sums.step();
-  if (!row) return pass(row);
-  letters_ = sums.count(0);
-  letter_bytes_ = sums.count(1);
   return {};
 }
 
@@ -403,7 +399,7 @@ Result<std::uint64_t> StateFile::undelivered_count(StreamId stream) {
 }
 
 Result<Page<Undelivered>> StateFile::undelivered(StreamId stream, std::string const& after,
-                                                 std::size_t limit) {
+                                                 PageLimits limits, Payloads payloads) {
   // The cursor is "failed_ns.id" of the last one shown.
   std::int64_t failed = std::numeric_limits<std::int64_t>::max();
   std::int64_t id = std::numeric_limits<std::int64_t>::max();
@@ -415,22 +411,24 @@ Result<Page<Undelivered>> StateFile::undelivered(StreamId stream, std::string co
     if (worse != std::errc() || end != after.data() + after.size())
       return fail(Fault::invalid, "after: is not a cursor of this list");
   }
-  limit = std::clamp<std::size_t>(limit, 1, 1'000);
+  auto const most = std::clamp<std::size_t>(limits.items, 1, 1'000);
   auto rows = database_->query(
-      "SELECT batch, event, event_id, account, type, metadata_bytes, accepted_ms, failed_ns, "
-      "failure, status, reason, payload, id FROM undelivered"
-      " WHERE stream = ?1 AND (failed_ns, id) < (?2, ?3) ORDER BY failed_ns DESC, id DESC LIMIT "
-      "?4");
+      payloads == Payloads::with
+          ? std::string_view("SELECT batch, event, event_id, account, type, metadata_bytes, "
+                             "accepted_ms, failed_ns, failure, status, reason, id, payload FROM "
+                             "undelivered WHERE stream = ?1 AND (failed_ns, id) < (?2, ?3) ORDER "
+                             "BY failed_ns DESC, id DESC LIMIT ?4")
+          : std::string_view("SELECT batch, event, event_id, account, type, metadata_bytes, "
+                             "accepted_ms, failed_ns, failure, status, reason, id FROM "
+                             "undelivered WHERE stream = ?1 AND (failed_ns, id) < (?2, ?3) ORDER "
+                             "BY failed_ns DESC, id DESC LIMIT ?4"));
   auto const key = key_of(stream);
-  rows.blob(1, key).bind(2, failed).bind(3, id).bind(4, std::uint64_t{limit + 1});
+  rows.blob(1, key).bind(2, failed).bind(3, id).bind(4, std::uint64_t{most + 1});
   Page<Undelivered> page;
   std::string cursor;
+  std::size_t bytes = 0;
   auto row = rows.step();
   for (; row && *row; row = rows.step()) {
-    if (page.items.size() == limit) {
-      page.next = cursor;
-      break;
-    }
     Undelivered event;
     event.at = {rows.count(0), static_cast<std::uint32_t>(rows.number(1))};
     event.event = event_of(rows.bytes(2));
@@ -441,8 +439,14 @@ Result<Page<Undelivered>> StateFile::undelivered(StreamId stream, std::string co
     event.failure = static_cast<model::FailureClass>(rows.number(8));
     event.status = static_cast<std::uint16_t>(rows.number(9));
     event.reason = rows.bytes(10);
-    event.payload = rows.bytes(11);
-    cursor = fmt::format("{}.{}", rows.number(7), rows.number(12));
+    if (payloads == Payloads::with) event.payload = rows.bytes(12);
+    bytes += 256 + event.kind.account.size() + event.kind.type.size() + event.reason.size() +
+             event.payload.size();
+    if (page.items.size() == most || (!page.items.empty() && bytes > limits.bytes)) {
+      page.next = cursor;
+      break;
+    }
+    cursor = fmt::format("{}.{}", rows.number(7), rows.number(11));
     page.items.push_back(std::move(event));
   }
   if (!row) return pass(row);

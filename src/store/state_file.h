@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/shares.h"
 #include "store/database.h"
 #include "store/disk_space.h"
 #include "store/folder.h"
@@ -33,7 +34,7 @@ class StateFile {
   Result<void> checkpoint(std::vector<StreamDelta> const& deltas, std::uint64_t log_next);
   Result<std::uint64_t> undelivered_count(StreamId stream);
   Result<Page<Undelivered>> undelivered(StreamId stream, std::string const& after,
-                                        std::size_t limit);
+                                        PageLimits limits, Payloads payloads);
   Result<std::vector<LedgerMinute>> ledger(StreamId stream, std::int64_t from, std::int64_t to);
   Result<std::uint64_t> keep_streams(std::vector<StreamId> const& known);
   // Removes a bounded part of what is too old. True: there is more.
@@ -43,9 +44,11 @@ class StateFile {
   Result<void> change(std::vector<RecordChange> const& changes);
   Result<std::vector<Record>> records(std::string const& collection);
   Result<Page<Record>> newest_records(std::string const& collection, std::string const& after,
-                                      std::size_t limit);
+                                      PageLimits limits);
   Result<void> add_dead_letters(std::vector<DeadLetter> letters);
-  Result<Page<DeadLetter>> dead_letters(std::string const& after, std::size_t limit);
+  Result<std::vector<DroppedLetters>> dropped_letters();
+  Result<Page<DeadLetter>> dead_letters(std::string const& after, PageLimits limits);
+  Result<DeadLetter> dead_letter(std::string const& id);
 
  private:
   struct Pending {         // of one stream: what the journal says and its rows do not yet
@@ -54,6 +57,10 @@ class StateFile {
     StreamProgress progress;
     std::map<Position, std::optional<Retry>> retries;  // nullopt: ended
     std::map<std::int64_t, LedgerMinute> ledger;
+  };
+
+  struct LetterShares {  // of dead letters, by owner
+    Shares count, bytes;
   };
 
   // Runs `work` in a transaction; once more, with the reserve's blocks, when the disk is full.
@@ -96,7 +103,6 @@ class StateFile {
   Result<void> read_all();
   Result<void> read_marks();
   Result<void> read_journal();
-  Result<void> count_letters();
   Result<void> put_mark(StateMark const& mark);
   WallTime kept_from(WallTime failed_at) const;
   void apply(StreamDelta const& delta);
@@ -110,6 +116,11 @@ class StateFile {
   Result<std::uint64_t> delete_slice(std::string_view sql, std::int64_t before);
   Result<std::uint64_t> delete_all_of(std::string_view sql, std::string const& key);
   Result<std::set<std::string>> streams_with_rows();
+  Result<void> load_letters();
+  Result<void> put_letter(DeadLetter const& letter);
+  Result<void> drop_oldest_letter(std::string const& owner, LetterShares& held,
+                                  std::map<std::string, std::uint64_t>& dropped);
+  Result<void> count_dropped(std::map<std::string, std::uint64_t> const& dropped);
   Result<void> remember_head(std::uint64_t log_next);
   Result<void> run(std::string_view sql, std::string_view key);
 
@@ -123,8 +134,7 @@ class StateFile {
   std::uint64_t journal_rows_ = 0;
   std::uint64_t known_next_ = 0;
   std::optional<WallTime> stored_time_;
-  std::uint64_t letters_ = 0;
-  std::uint64_t letter_bytes_ = 0;
+  LetterShares letters_;  // as they are on disk
 };
 
 }  // namespace millrace::store

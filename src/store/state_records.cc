@@ -1,4 +1,4 @@
-// The records of the control plane and the dead letters, which live in state.db too.
+// The records of the control plane, which live in state.db too.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,14 +8,7 @@
 namespace millrace::store {
 namespace {
 
-constexpr std::uint64_t most_letters = 10'000;
-constexpr std::uint64_t most_letter_bytes = 64ULL << 20;
-constexpr std::size_t most_letter_payload = 64 * 1024;
-
-std::size_t size_of(DeadLetter const& letter) {
-  return letter.payload.size() + letter.reason.size() + letter.account.size() +
-         letter.source.size() + 64;
-}
+std::size_t size_of(Record const& record) { return record.id.size() + record.value.size() + 64; }
 
 }  // namespace
 
@@ -69,96 +62,27 @@ Result<std::vector<Record>> StateFile::records(std::string const& collection) {
 }
 
 Result<Page<Record>> StateFile::newest_records(std::string const& collection,
-                                               std::string const& after, std::size_t limit) {
-  limit = std::clamp<std::size_t>(limit, 1, 1'000);
+                                               std::string const& after, PageLimits limits) {
+  auto const most = std::clamp<std::size_t>(limits.items, 1, 1'000);
   auto rows = database_->query(
       after.empty() ? std::string_view("SELECT id, version, value FROM records WHERE collection = "
                                        "?1 ORDER BY id DESC LIMIT ?3")
                     : std::string_view("SELECT id, version, value FROM records WHERE collection = "
                                        "?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"));
-  rows.text(1, collection).bind(3, std::uint64_t{limit + 1});
+  rows.text(1, collection).bind(3, std::uint64_t{most + 1});
   if (!after.empty()) rows.text(2, after);
   Page<Record> page;
+  std::size_t bytes = 0;
   auto row = rows.step();
   for (; row && *row; row = rows.step()) {
-    if (page.items.size() == limit) {
+    Record record{collection, std::string(rows.bytes(0)), rows.count(1),
+                  std::string(rows.bytes(2))};
+    bytes += size_of(record);
+    if (page.items.size() == most || (!page.items.empty() && bytes > limits.bytes)) {
       page.next = page.items.back().id;
       break;
     }
-    page.items.push_back(
-        {collection, std::string(rows.bytes(0)), rows.count(1), std::string(rows.bytes(2))});
-  }
-  if (!row) return pass(row);
-  return page;
-}
-
-Result<void> StateFile::add_dead_letters(std::vector<DeadLetter> letters) {
-  auto count = letters_;
-  auto bytes = letter_bytes_;
-  for (auto& letter : letters) {
-    if (letter.id.empty())
-      letter.id =
-          Uuid::v7(folder_.clock.wall(), folder_.random.bits(), folder_.random.bits()).text();
-    if (letter.payload.size() > most_letter_payload) letter.payload.resize(most_letter_payload);
-  }
-  auto done = commit_counted(Counted::progress, [&]() -> Result<void> {
-    count = letters_;
-    bytes = letter_bytes_;
-    for (auto const& letter : letters) {
-      auto put = database_->query(
-          "INSERT INTO dead_letters(id, at_ns, source, account, reason, payload, bytes) VALUES(?1, "
-          "?2, ?3, ?4, ?5, ?6, ?7)");
-      put.text(1, letter.id)
-          .bind(2, std::int64_t{letter.at.time_since_epoch().count()})
-          .text(3, letter.source)
-          .text(4, letter.account);
-      put.text(5, letter.reason).blob(6, letter.payload).bind(7, std::uint64_t{size_of(letter)});
-      if (auto put_done = put.run(); !put_done) return put_done;
-      ++count;
-      bytes += size_of(letter);
-    }
-    while (count > most_letters || bytes > most_letter_bytes) {
-      std::string oldest;
-      {
-        auto rows = database_->query("SELECT id, bytes FROM dead_letters ORDER BY id LIMIT 1");
-        auto const row = rows.step();
-        if (!row) return pass(row);
-        if (!*row) break;
-        oldest = rows.bytes(0);
-        bytes -= std::min(bytes, rows.count(1));
-      }
-      auto gone = database_->query("DELETE FROM dead_letters WHERE id = ?1");
-      gone.text(1, oldest);
-      if (auto gone_done = gone.run(); !gone_done) return gone_done;
-      --count;
-    }
-    return {};
-  });
-  if (!done) return done;
-  letters_ = count;
-  letter_bytes_ = bytes;
-  return {};
-}
-
-Result<Page<DeadLetter>> StateFile::dead_letters(std::string const& after, std::size_t limit) {
-  limit = std::clamp<std::size_t>(limit, 1, 1'000);
-  auto rows = database_->query(
-      after.empty() ? std::string_view("SELECT id, at_ns, source, account, reason, payload FROM "
-                                       "dead_letters ORDER BY id DESC LIMIT ?2")
-                    : std::string_view("SELECT id, at_ns, source, account, reason, payload FROM "
-                                       "dead_letters WHERE id < ?1 ORDER BY id DESC LIMIT ?2"));
-  if (!after.empty()) rows.text(1, after);
-  rows.bind(2, std::uint64_t{limit + 1});
-  Page<DeadLetter> page;
-  auto row = rows.step();
-  for (; row && *row; row = rows.step()) {
-    if (page.items.size() == limit) {
-      page.next = page.items.back().id;
-      break;
-    }
-    page.items.push_back({std::string(rows.bytes(0)), WallTime(Duration(rows.number(1))),
-                          std::string(rows.bytes(2)), std::string(rows.bytes(3)),
-                          std::string(rows.bytes(4)), std::string(rows.bytes(5))});
+    page.items.push_back(std::move(record));
   }
   if (!row) return pass(row);
   return page;

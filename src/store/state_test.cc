@@ -149,7 +149,7 @@ TEST_F(StateTest, shows_undelivered_newest_first_page_by_page) {
   std::vector<std::uint64_t> seen;
   std::string after;
   do {
-    auto const page = wait(store->undelivered(stream(1), after, 10));
+    auto const page = wait(store->undelivered(stream(1), after, {10}, Payloads::with));
     ASSERT_TRUE(page);
     EXPECT_LE(page->items.size(), 10U);
     for (auto const& event : page->items) seen.push_back(event.at.batch);
@@ -158,13 +158,14 @@ TEST_F(StateTest, shows_undelivered_newest_first_page_by_page) {
 
   EXPECT_EQ(seen.size(), 24U);
   EXPECT_TRUE(std::ranges::is_sorted(seen, std::greater()));
-  auto const first = wait(store->undelivered(stream(1), "", 1))->items.at(0);
+  auto const first = wait(store->undelivered(stream(1), "", {1}, Payloads::with))->items.at(0);
   EXPECT_EQ(first.payload, R"({"metadata":{},"body":{}})");
   EXPECT_EQ(first.kind.type, "grade_change");
   EXPECT_EQ(first.reason, "no answer");
   EXPECT_EQ(first.failure, model::FailureClass::timeout);
   EXPECT_EQ(load(stream(1)).undelivered, 24U);
-  EXPECT_EQ(wait(store->undelivered(stream(1), "nonsense", 10)).error().fault, Fault::invalid);
+  EXPECT_EQ(wait(store->undelivered(stream(1), "nonsense", {10}, Payloads::with)).error().fault,
+            Fault::invalid);
 }
 
 TEST_F(StateTest, lets_go_of_undelivered_events_after_their_time) {
@@ -177,7 +178,7 @@ TEST_F(StateTest, lets_go_of_undelivered_events_after_their_time) {
 
   ASSERT_TRUE(wait(store->retain(clock.wall())));
 
-  EXPECT_EQ(wait(store->undelivered(stream(1), "", 10))->items.size(), 1U);
+  EXPECT_EQ(wait(store->undelivered(stream(1), "", {10}, Payloads::with))->items.size(), 1U);
   EXPECT_EQ(*wait(store->undelivered_count(stream(1))), 1U);
   EXPECT_EQ(*wait(store->undelivered_count(stream(2))), 0U);
 }
@@ -216,7 +217,7 @@ TEST_F(StateTest, removes_all_of_a_stream_and_takes_it_anew) {
   ASSERT_TRUE(checkpoint(gone));
 
   EXPECT_TRUE(wait(store->ledger(stream(1), 0, 1'000))->empty());
-  EXPECT_TRUE(wait(store->undelivered(stream(1), "", 10))->items.empty());
+  EXPECT_TRUE(wait(store->undelivered(stream(1), "", {10}, Payloads::with))->items.empty());
   StreamDelta anew;
   anew.stream = stream(1);
   anew.progress.cursor = {5, 0};
@@ -264,8 +265,8 @@ TEST_F(StateTest, shows_records_last_id_first_page_by_page) {
   for (int i = 0; i < 5; ++i)
     ASSERT_TRUE(wait(store->change({{"audit", fmt::format("{:03}", i), "x", std::nullopt}})));
 
-  auto const first = wait(store->newest_records("audit", "", 3));
-  auto const second = wait(store->newest_records("audit", first->next, 3));
+  auto const first = wait(store->newest_records("audit", "", {3}));
+  auto const second = wait(store->newest_records("audit", first->next, {3}));
 
   EXPECT_EQ(first->items.at(0).id, "004");
   EXPECT_EQ(second->items.at(1).id, "000");
@@ -289,7 +290,7 @@ TEST_F(StateTest, keeps_the_newest_dead_letters_within_bounds) {
   std::size_t count = 0;
   std::string after, last;
   do {
-    auto const page = wait(store->dead_letters(after, 1'000));
+    auto const page = wait(store->dead_letters(after, {1'000, SIZE_MAX}));
     ASSERT_TRUE(page);
     count += page->items.size();
     last = page->items.back().id;
@@ -304,7 +305,7 @@ TEST_F(StateTest, cuts_the_payload_of_a_dead_letter) {
   ASSERT_TRUE(wait(store->add_dead_letters(
       {{"", clock.wall(), "kinesis", "a", "not JSON", std::string(1'000'000, 'x')}})));
 
-  auto const page = wait(store->dead_letters("", 10));
+  auto const page = wait(store->dead_letters("", {10}));
 
   EXPECT_EQ(page->items.at(0).payload.size(), 65'536U);
   EXPECT_EQ(page->items.at(0).reason, "not JSON");

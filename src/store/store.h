@@ -176,6 +176,12 @@ struct DeadLetter {  // what could not become an event (DESIGN 6)
   std::string account;  // of the credential, or empty
   std::string reason;
   std::string payload;  // cut at 64 KiB
+  std::string owner{};  // whose share of the room it takes: an account, or a credential of several
+};
+
+struct DroppedLetters {  // let go for lack of room, since the store was made
+  std::string account;   // of the letters; may be empty
+  std::uint64_t count = 0;
 };
 
 struct AttemptQuery {
@@ -184,9 +190,21 @@ struct AttemptQuery {
   std::optional<std::string> event_type;
   std::optional<EventId> event;
   std::optional<WallTime> since;
-  std::string after;        // cursor of the page before; empty: the newest
-  std::size_t limit = 100;  // 1 to 1,000
+  std::string after;                     // cursor of the page before; empty: the newest
+  std::size_t limit = 100;               // 1 to 1,000
+  std::size_t most_bytes = 1024 * 1024;  // as in PageLimits
+  // Blocks that are read for one page. One that ends here may have no items, and its cursor goes on behind what was read.
+  std::size_t most_blocks = 32;
+  bool any_stream = false;  // `stream` is not looked at
 };
+
+struct PageLimits {
+  std::size_t items = 100;  // 1 to 1,000
+  // Of the texts in them. The page ends before the item that would exceed it; its first item comes whatever its size.
+  std::size_t bytes = 1024 * 1024;
+};
+
+enum class Payloads : std::uint8_t { left_out, with };
 
 template <class T>
 struct Page {  // newest first
@@ -237,8 +255,9 @@ class Store {
   virtual io::Task<Result<std::uint64_t>> keep_streams(std::vector<StreamId> known) = 0;
   // All of it in one commit.
   virtual io::Task<Result<void>> checkpoint(std::vector<StreamDelta> deltas) = 0;
+  // Where payloads are left out, they are not read from the disk either, and empty in the answer.
   virtual io::Task<Result<Page<Undelivered>>> undelivered(StreamId stream, std::string after,
-                                                          std::size_t limit) = 0;
+                                                          PageLimits limits, Payloads payloads) = 0;
   virtual io::Task<Result<std::uint64_t>> undelivered_count(StreamId stream) = 0;  // that are kept
   virtual io::Task<Result<std::vector<LedgerMinute>>> ledger(StreamId stream,
                                                              std::int64_t from_minute,
@@ -249,10 +268,12 @@ class Store {
       std::vector<RecordChange> changes) = 0;  // all or none. Fails with: conflict, missing
   virtual io::Task<Result<std::vector<Record>>> records(std::string collection) = 0;  // by id
   virtual io::Task<Result<Page<Record>>> newest_records(
-      std::string collection, std::string after, std::size_t limit) = 0;  // by id, last first
-  virtual io::Task<Result<void>> add_dead_letters(
-      std::vector<DeadLetter> letters) = 0;  // keeps the newest 10,000, at most 64 MiB
-  virtual io::Task<Result<Page<DeadLetter>>> dead_letters(std::string after, std::size_t limit) = 0;
+      std::string collection, std::string after, PageLimits limits) = 0;  // by id, last first
+  // Keeps 10,000, at most 64 MiB. What is more is let go: the oldest of the owner who has most bytes. Each such one is counted.
+  virtual io::Task<Result<void>> add_dead_letters(std::vector<DeadLetter> letters) = 0;
+  virtual io::Task<Result<std::vector<DroppedLetters>>> dropped_letters() = 0;  // by account
+  virtual io::Task<Result<Page<DeadLetter>>> dead_letters(std::string after, PageLimits limits) = 0;
+  virtual io::Task<Result<DeadLetter>> dead_letter(std::string id) = 0;  // Fails with: missing
 
   // ---- attempts
   // Kept in memory for up to a second, then on disk: a crash loses the newest, never one that was shown as stored. Never waits;

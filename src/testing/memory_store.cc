@@ -9,6 +9,8 @@
 #include <map>
 #include <unordered_map>
 
+#include "base/shares.h"
+
 namespace millrace::testing {
 namespace {
 
@@ -47,6 +49,36 @@ constexpr std::size_t letters_kept = 10'000;
 constexpr std::size_t letter_bytes_kept = 64 * 1024 * 1024;
 constexpr std::size_t letter_bytes = 64 * 1024;
 constexpr std::size_t page_limit = 1'000;
+constexpr std::size_t attempts_a_block = 100;  // as if they stood in blocks
+
+void check_limits(PageLimits limits) {
+  check(limits.items >= 1 && limits.items <= page_limit && limits.bytes >= 1,
+        "a page has 1 to 1,000 items and at least a byte");
+}
+
+std::size_t size_of(DeadLetter const& letter) {
+  return letter.payload.size() + letter.reason.size() + letter.account.size() +
+         letter.source.size() + 64;
+}
+std::size_t size_of(Undelivered const& event) {
+  return 256 + event.kind.account.size() + event.kind.type.size() + event.reason.size() +
+         event.payload.size();
+}
+std::size_t size_of(Record const& record) { return record.id.size() + record.value.size() + 64; }
+std::size_t size_of(model::Attempt const& attempt) {
+  return 160 + attempt.event_type.size() + attempt.address.size() + attempt.reason.size() +
+         attempt.response_headers.size() + attempt.response_body.size();
+}
+
+// False: the item has no room in the page any more.
+template <class T>
+bool take(Page<T>& page, std::size_t& bytes, T item, PageLimits limits) {
+  bytes += size_of(item);
+  if (page.items.size() == limits.items || (!page.items.empty() && bytes > limits.bytes))
+    return false;
+  page.items.push_back(std::move(item));
+  return true;
+}
 
 bool is_object_in_shape(std::string_view json) {
   return json.starts_with('{') && json.ends_with('}');
@@ -116,7 +148,8 @@ struct MemoryStore::State {
   std::map<StreamId, Stream> streams;
   std::map<std::pair<std::string, std::string>, Record> records;
   std::deque<DeadLetter> letters;
-  std::size_t letter_bytes_held = 0;
+  Shares letter_counts, letter_sizes;                    // by owner
+  std::map<std::string, std::uint64_t> letters_dropped;  // by account
   std::uint64_t letters_made = 0;
   std::vector<model::Attempt> attempts;
   Trouble append_trouble, answer_trouble, checkpoint_trouble, change_trouble, letter_trouble,
@@ -472,8 +505,8 @@ io::Task<Result<std::uint64_t>> MemoryStore::undelivered_count(StreamId id) {
 }
 
 io::Task<Result<Page<Undelivered>>> MemoryStore::undelivered(StreamId id, std::string after,
-                                                             std::size_t limit) {
-  check(limit >= 1 && limit <= page_limit, "a page has 1 to 1,000 items");
+                                                             PageLimits limits, Payloads payloads) {
+  check_limits(limits);
   co_await turn();
   co_return state_->with([&](State& s) -> Result<Page<Undelivered>> {
     Page<Undelivered> page;
@@ -486,7 +519,13 @@ io::Task<Result<Page<Undelivered>>> MemoryStore::undelivered(StreamId id, std::s
       if (!at) return fail(Fault::invalid, "cursor: is not one of this list");
       end = all.lower_bound(*at);
     }
-    while (end != all.begin() && page.items.size() < limit) page.items.push_back((--end)->second);
+    std::size_t bytes = 0;
+    while (end != all.begin()) {
+      auto item = std::prev(end)->second;
+      if (payloads == Payloads::left_out) item.payload.clear();
+      if (!take(page, bytes, std::move(item), limits)) break;
+      --end;
+    }
     if (end != all.begin()) page.next = cursor_of(page.items.back().at);
     return page;
   });
@@ -555,15 +594,16 @@ io::Task<Result<std::vector<Record>>> MemoryStore::records(std::string collectio
 }
 
 io::Task<Result<Page<Record>>> MemoryStore::newest_records(std::string collection,
-                                                           std::string after, std::size_t limit) {
-  check(limit >= 1 && limit <= page_limit, "a page has 1 to 1,000 items");
+                                                           std::string after, PageLimits limits) {
+  check_limits(limits);
   co_await turn();
   co_return state_->with([&](State& s) -> Result<Page<Record>> {
     Page<Record> page;
     auto const begin = s.records.lower_bound({collection, ""});
     auto end = after.empty() ? s.records.lower_bound({collection + '\0', ""})
                              : s.records.lower_bound({collection, after});
-    while (end != begin && page.items.size() < limit) page.items.push_back((--end)->second);
+    std::size_t bytes = 0;
+    while (end != begin && take(page, bytes, std::prev(end)->second, limits)) --end;
     if (end != begin) page.next = page.items.back().id;
     return page;
   });
@@ -583,33 +623,58 @@ io::Task<Result<void>> MemoryStore::add_dead_letters(std::vector<DeadLetter> let
       if (letter.id.empty()) letter.id = Uuid::v7(now, 0, s.letters_made).text();
       if (letter.at == WallTime{}) letter.at = now;
       if (letter.payload.size() > letter_bytes) letter.payload.resize(letter_bytes);
+      if (letter.owner.empty()) letter.owner = letter.account;
       ++s.letters_made;
-      s.letter_bytes_held += letter.payload.size();
+      s.letter_counts.add(letter.owner, 1);
+      s.letter_sizes.add(letter.owner, size_of(letter));
       s.letters.push_back(std::move(letter));
     }
-    while (s.letters.size() > letters_kept || s.letter_bytes_held > letter_bytes_kept) {
-      s.letter_bytes_held -= s.letters.front().payload.size();
-      s.letters.pop_front();
+    while (s.letters.size() > letters_kept || s.letter_sizes.total() > letter_bytes_kept) {
+      auto const owner =
+          s.letters.size() > letters_kept ? s.letter_counts.largest() : s.letter_sizes.largest();
+      auto const oldest = std::ranges::find(s.letters, owner, &DeadLetter::owner);
+      s.letter_counts.remove(owner, 1);
+      s.letter_sizes.remove(owner, size_of(*oldest));
+      ++s.letters_dropped[oldest->account];
+      s.letters.erase(oldest);
     }
     return {};
   });
 }
 
-io::Task<Result<Page<DeadLetter>>> MemoryStore::dead_letters(std::string after, std::size_t limit) {
-  check(limit >= 1 && limit <= page_limit, "a page has 1 to 1,000 items");
+io::Task<Result<std::vector<DroppedLetters>>> MemoryStore::dropped_letters() {
+  co_await turn();
+  co_return state_->with([&](State& s) -> Result<std::vector<DroppedLetters>> {
+    std::vector<DroppedLetters> all;
+    for (auto const& [account, count] : s.letters_dropped) all.push_back({account, count});
+    return all;
+  });
+}
+
+io::Task<Result<Page<DeadLetter>>> MemoryStore::dead_letters(std::string after, PageLimits limits) {
+  check_limits(limits);
   co_await turn();
   co_return state_->with([&](State& s) -> Result<Page<DeadLetter>> {
     Page<DeadLetter> page;
+    std::size_t bytes = 0;
     bool passed = after.empty();
     for (auto at = s.letters.rbegin(); at != s.letters.rend(); ++at) {
-      if (passed && page.items.size() == limit) {
+      if (passed && !take(page, bytes, *at, limits)) {
         page.next = page.items.back().id;
         break;
       }
-      if (passed) page.items.push_back(*at);
       passed = passed || at->id == after;
     }
     return page;
+  });
+}
+
+io::Task<Result<DeadLetter>> MemoryStore::dead_letter(std::string id) {
+  co_await turn();
+  co_return state_->with([&](State& s) -> Result<DeadLetter> {
+    auto const at = std::ranges::find(s.letters, id, &DeadLetter::id);
+    if (at == s.letters.end()) return fail(Fault::missing, "dead letter " + id + ": there is none");
+    return *at;
   });
 }
 
@@ -625,12 +690,13 @@ void MemoryStore::add_attempt(model::Attempt attempt) {
 }
 
 io::Task<Result<Page<model::Attempt>>> MemoryStore::attempts(AttemptQuery query) {
-  check(query.limit >= 1 && query.limit <= page_limit, "a page has 1 to 1,000 items");
+  check_limits({query.limit, query.most_bytes});
+  check(query.most_blocks >= 1, "a search reads a block at least");
   co_await turn();
   co_return state_->with([&](State& s) -> Result<Page<model::Attempt>> {
     auto const fits = [&](model::Attempt const& attempt) {
       using model::AttemptOutcome;
-      if (attempt.stream != query.stream) return false;
+      if (!query.any_stream && attempt.stream != query.stream) return false;
       if (query.outcome && (*query.outcome == AttemptOutcome::delivered) !=
                                (attempt.outcome == AttemptOutcome::delivered))
         return false;
@@ -646,16 +712,14 @@ io::Task<Result<Page<model::Attempt>>> MemoryStore::attempts(AttemptQuery query)
         return fail(Fault::invalid, "cursor: is not one of this list");
     }
     Page<model::Attempt> page;
-    std::size_t oldest_shown = end;
-    while (end > 0) {
-      if (!fits(s.attempts[--end])) continue;
-      if (page.items.size() == query.limit) {
-        page.next = std::to_string(oldest_shown);
-        break;
-      }
-      page.items.push_back(s.attempts[end]);
-      oldest_shown = end;
+    std::size_t bytes = 0;
+    auto const last = end - std::min(end, query.most_blocks * attempts_a_block);
+    while (end > last) {
+      auto const& attempt = s.attempts[end - 1];
+      if (fits(attempt) && !take(page, bytes, attempt, {query.limit, query.most_bytes})) break;
+      --end;
     }
+    if (end > 0) page.next = std::to_string(end);
     return page;
   });
 }

@@ -73,7 +73,8 @@ class MemoryStore final : public store::Store {
   io::Task<Result<void>> checkpoint(std::vector<store::StreamDelta> deltas) override;
   io::Task<Result<std::uint64_t>> undelivered_count(StreamId stream) override;
   io::Task<Result<store::Page<store::Undelivered>>> undelivered(StreamId stream, std::string after,
-                                                                std::size_t limit) override;
+                                                                store::PageLimits limits,
+                                                                store::Payloads payloads) override;
   // Minutes from `from_minute` up to, without, `to_minute`, by minute.
   io::Task<Result<std::vector<store::LedgerMinute>>> ledger(StreamId stream,
                                                             std::int64_t from_minute,
@@ -82,10 +83,12 @@ class MemoryStore final : public store::Store {
   io::Task<Result<std::vector<store::Record>>> records(std::string collection) override;
   io::Task<Result<store::Page<store::Record>>> newest_records(std::string collection,
                                                               std::string after,
-                                                              std::size_t limit) override;
+                                                              store::PageLimits limits) override;
   io::Task<Result<void>> add_dead_letters(std::vector<store::DeadLetter> letters) override;
+  io::Task<Result<std::vector<store::DroppedLetters>>> dropped_letters() override;
   io::Task<Result<store::Page<store::DeadLetter>>> dead_letters(std::string after,
-                                                                std::size_t limit) override;
+                                                                store::PageLimits limits) override;
+  io::Task<Result<store::DeadLetter>> dead_letter(std::string id) override;
   void add_attempt(model::Attempt attempt) override;
   io::Task<Result<store::Page<model::Attempt>>> attempts(store::AttemptQuery query) override;
   io::Task<Result<void>> close() override;

@@ -97,9 +97,9 @@ TEST_F(MemoryStoreTest, changes_records_all_or_none) {
   auto const all = sim.run(store.records("c"));
   ASSERT_THAT(*all, SizeIs(2));
   EXPECT_EQ((*all)[0].value, "x");
-  auto const page = sim.run(store.newest_records("c", "", 1));
+  auto const page = sim.run(store.newest_records("c", "", {1}));
   EXPECT_EQ(page->items[0].id, "2");
-  EXPECT_EQ(sim.run(store.newest_records("c", page->next, 1))->items[0].id, "1");
+  EXPECT_EQ(sim.run(store.newest_records("c", page->next, {1}))->items[0].id, "1");
 }
 
 TEST_F(MemoryStoreTest, checkpoints_streams) {
