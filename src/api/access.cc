@@ -3,7 +3,9 @@
 #include "api/handlers.h"
 #include "api/json_text.h"
 #include "api/list.h"
+#include "api/remarks.h"
 #include "api/streams.h"
+#include "base/nearest.h"
 
 namespace millrace::api {
 namespace {
@@ -14,7 +16,8 @@ ObjectText token_text(TokenRecord const& token) {
   ObjectText text;
   text.text("id", token.id).text("name", token.name).text("role", name_of(token.role));
   text.texts("accounts", token.accounts).time("created_at", token.created_at);
-  text.truth("revoked", token.revoked);
+  text.truth("revoked", token.revoked).time("expires_at", token.expires_at);
+  text.time("last_used_at", token.last_used_at);
   return text;
 }
 
@@ -25,6 +28,12 @@ ObjectText access_key_text(AccessKeyRecord const& key) {
   return text;
 }
 
+std::string_view nearest_of(std::vector<std::string> const& all, std::string_view word) {
+  Nearest near(word);
+  for (auto const& one : all) near.consider(one);
+  return near.found();
+}
+
 // The accounts that a new credential is good for: given, and the caller's own.
 std::vector<std::string> read_accounts(Call const& call, json::Fields& fields) {
   auto given = fields.texts("accounts", most_accounts, model::Limits::name_bytes);
@@ -33,10 +42,24 @@ std::vector<std::string> read_accounts(Call const& call, json::Fields& fields) {
   auto accounts = std::move(given).value_or(std::vector<std::string>());
   for (auto const& account : accounts)
     if (!call.principal.sees(account))
-      fields.wrong("accounts", "has one that is not of this credential: " + account);
+      fields.wrong("accounts", "has one that is not of this credential: " + account +
+                                   did_you_mean(nearest_of(call.principal.accounts, account)));
   std::sort(accounts.begin(), accounts.end());
   accounts.erase(std::unique(accounts.begin(), accounts.end()), accounts.end());
   return accounts;
+}
+
+// When a new token ends; none: never.
+std::optional<WallTime> read_end(Context const& context, json::Fields& fields) {
+  if (fields.is_null("expires_at")) return std::nullopt;
+  auto const text = fields.text("expires_at", 1, 64);
+  if (!text) return std::nullopt;
+  auto const end = parse_time(*text);
+  if (!end)
+    fields.wrong("expires_at", "must be a time like 2027-03-31T00:00:00Z, or null");
+  else if (*end <= context.parts.clock.wall())
+    fields.wrong("expires_at", "is over already");
+  return end;
 }
 
 // A pair that producers sign with already, so that they need not be changed. Only who sees every account may choose an id: whether
@@ -127,16 +150,19 @@ Answer make_token(Context& context, Call const& call) {
   auto name = fields.text("name", 1, 255);
   auto const role = fields.choice("role", {"owner", "editor", "viewer", "producer"});
   auto accounts = read_accounts(call, fields);
+  auto const expires_at = read_end(context, fields);
   fields.refuse_others();
   if (!troubles.empty()) co_return bad_input(told(std::move(troubles)));
+  auto const warnings = co_await account_warnings(context, call.principal, accounts);
+  if (!warnings) co_return failed(context, "count the events of the log", warnings.error());
 
   constexpr model::Role roles[] = {model::Role::owner, model::Role::editor, model::Role::viewer,
                                    model::Role::producer};
   auto const made = co_await context.parts.registry.add_token(
-      std::move(*name), roles[*role], std::move(accounts), call.principal, call.repeat);
+      std::move(*name), roles[*role], std::move(accounts), call.principal, call.repeat, expires_at);
   if (!made) co_return failed(context, "store a token", made.error());
   auto text = token_text(made->record);
-  text.text("token", made->secret);
+  text.text("token", made->secret).texts("warnings", *warnings);
   co_return json_answer(201, std::move(text).done());
 }
 
@@ -171,12 +197,14 @@ Answer make_access_key(Context& context, Call const& call) {
   auto given = read_given_key(call, fields);
   fields.refuse_others();
   if (!troubles.empty()) co_return bad_input(told(std::move(troubles)));
+  auto const warnings = co_await account_warnings(context, call.principal, accounts);
+  if (!warnings) co_return failed(context, "count the events of the log", warnings.error());
 
   auto const made = co_await context.parts.registry.add_access_key(
       std::move(accounts), call.principal, call.repeat, std::move(given));
   if (!made) co_return failed(context, "store an access key", made.error());
   auto text = access_key_text(made->record);
-  text.text("secret_access_key", made->secret_access_key);
+  text.text("secret_access_key", made->secret_access_key).texts("warnings", *warnings);
   co_return json_answer(201, std::move(text).done());
 }
 

@@ -133,5 +133,94 @@ TEST_F(AccessTest, the_audit_log_has_each_change_within_its_wall) {
   EXPECT_THAT(world.call("GET", "/api/v1/audit", owner).body, HasSubstr(theirs));
 }
 
+TEST_F(AccessTest, the_last_owner_of_every_account_is_not_revoked) {
+  auto const list = world.call("GET", "/api/v1/tokens", owner).json().at("items").as_array();
+  std::vector<std::string> owners;
+  for (auto const& item : list)
+    if (item.as_object().at("role") == "owner" &&
+        item.as_object().at("accounts").as_array()[0] == "*")
+      owners.emplace_back(item.as_object().at("id").as_string());
+  ASSERT_FALSE(owners.empty());
+  auto const last = owners.back();
+  for (auto const& id : owners)
+    if (id != last) {
+      EXPECT_TRUE(world.sim.run(world.registry->revoke_token(id, world.root)));
+    }
+
+  auto const refused = world.sim.run(world.registry->revoke_token(last, world.root));
+
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().fault, Fault::conflict);
+  EXPECT_THAT(refused.error().what, HasSubstr("last one that owns every account"));
+  auto const another = world.token(Role::owner, {"*"});
+  EXPECT_TRUE(world.sim.run(world.registry->revoke_token(last, world.root)));
+  EXPECT_EQ(world.call("GET", "/api/v1/tokens", another).status, 200);
+}
+
+TEST_F(AccessTest, of_two_owners_who_revoke_each_other_one_stays) {
+  World fresh;
+  auto const a = *fresh.sim.run(fresh.registry->add_token("a", Role::owner, {"*"}, fresh.root));
+  auto const b = *fresh.sim.run(fresh.registry->add_token("b", Role::owner, {"*"}, fresh.root));
+
+  auto const first = fresh.sim.start(fresh.registry->revoke_token(a.record.id, fresh.root));
+  auto const second = fresh.sim.start(fresh.registry->revoke_token(b.record.id, fresh.root));
+  fresh.sim.settle();
+
+  EXPECT_NE(first.value().has_value(), second.value().has_value());
+  EXPECT_NE(fresh.registry->token(a.secret).has_value(),
+            fresh.registry->token(b.secret).has_value());
+}
+
+TEST_F(AccessTest, an_owner_that_has_ended_does_not_count) {
+  World fresh;
+  auto const a = *fresh.sim.run(fresh.registry->add_token("a", Role::owner, {"*"}, fresh.root));
+  static_cast<void>(
+      fresh.sim.run(fresh.registry->add_token("b", Role::owner, {"*"}, fresh.root, std::nullopt,
+                                              fresh.sim.clock().wall() + std::chrono::hours(1))));
+  fresh.sim.advance(std::chrono::hours(1));
+
+  EXPECT_FALSE(fresh.sim.run(fresh.registry->revoke_token(a.record.id, fresh.root)));
+}
+
+TEST_F(AccessTest, a_token_ends_when_it_was_said_and_shows_its_last_use_to_the_hour) {
+  auto const end = iso_ms(world.sim.clock().wall() + std::chrono::hours(5));
+  auto const made =
+      world.call("POST", "/api/v1/tokens", owner,
+                 R"({"name":"t","role":"viewer","accounts":["*"],"expires_at":")" + end + R"("})");
+  ASSERT_EQ(made.status, 201) << made.body;
+  EXPECT_EQ(made.text("expires_at"), end);
+  EXPECT_THAT(made.body, HasSubstr("it is good for every account"));
+  auto const secret = made.text("token");
+  auto const last_use = [&] {
+    for (auto const& token : world.registry->tokens())
+      if (token.id == made.text("id")) return token.last_used_at;
+    return std::optional<WallTime>();
+  };
+  EXPECT_FALSE(last_use());
+
+  EXPECT_TRUE(world.registry->token(secret));
+  auto const first = last_use();
+  ASSERT_TRUE(first);
+  ASSERT_TRUE(world.sim.run(world.registry->store_uses()));
+  world.sim.advance(std::chrono::minutes(59));
+  EXPECT_TRUE(world.registry->token(secret));
+  EXPECT_EQ(last_use(), first);
+  world.restart();
+  EXPECT_EQ(last_use(), first);
+  world.sim.advance(std::chrono::minutes(1));
+  EXPECT_TRUE(world.registry->token(secret));
+  EXPECT_NE(last_use(), first);
+
+  world.sim.advance(std::chrono::hours(4));
+  EXPECT_FALSE(world.registry->token(secret));
+  EXPECT_EQ(world.call("GET", "/api/v1/accounts", secret).status, 401);
+  EXPECT_EQ(
+      world
+          .call("POST", "/api/v1/tokens", owner,
+                R"({"name":"t","role":"viewer","accounts":["*"],"expires_at":")" + end + R"("})")
+          .status,
+      400);
+}
+
 }  // namespace
 }  // namespace millrace::api

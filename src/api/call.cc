@@ -5,6 +5,7 @@
 
 #include "api/json_text.h"
 #include "base/encoding.h"
+#include "base/nearest.h"
 
 namespace millrace::api {
 namespace {
@@ -84,8 +85,12 @@ std::expected<Query, FieldFaults> parse_query(std::string_view text, std::string
     auto const value = percent_decoded(part.substr(std::min(equals + 1, part.size())), true);
     if (!name || !value) {
       faults.push_back({"?", "the query is not properly encoded"});
-    } else if (!any_part(names, ' ', [&](std::string_view known) { return known == *name; })) {
-      faults.push_back({"?" + *name, "is not a parameter of this path"});
+    } else if (Nearest near(*name); !any_part(names, ' ', [&](std::string_view known) {
+                 near.consider(known);
+                 return known == *name;
+               })) {
+      faults.push_back(
+          {"?" + *name, "is not a parameter of this path" + did_you_mean(near.found())});
     } else if (!query.emplace(*name, *value).second) {
       faults.push_back({"?" + *name, "is given twice"});
     }
@@ -93,6 +98,20 @@ std::expected<Query, FieldFaults> parse_query(std::string_view text, std::string
   });
   if (!faults.empty()) return std::unexpected(std::move(faults));
   return query;
+}
+
+std::optional<std::string> word_of(Query const& query, std::string_view name,
+                                   std::initializer_list<std::string_view> words,
+                                   FieldFaults& faults) {
+  auto const at = query.find(name);
+  if (at == query.end()) return std::nullopt;
+  if (std::ranges::find(words, at->second) != words.end()) return at->second;
+  std::string all;
+  for (auto const word : words)
+    all.append(all.empty() ? "" : word == *(words.end() - 1) ? " or " : ", ").append(word);
+  faults.push_back(
+      {"?" + std::string(name), "must be " + all + did_you_mean(nearest(at->second, words))});
+  return std::nullopt;
 }
 
 PageAsk page_of(Query const& query, FieldFaults& faults, std::size_t most) {

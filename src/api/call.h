@@ -1,5 +1,6 @@
 // One request as handlers see it: matched, allowed, its parts decoded and within their limits.
 #pragma once
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <string>
@@ -36,6 +37,11 @@ std::optional<std::string> percent_decoded(std::string_view text, bool plus_is_s
 
 // `names`: the parameters that the route knows, with spaces between. All faults at once.
 std::expected<Query, FieldFaults> parse_query(std::string_view text, std::string_view names);
+
+// The word that the parameter has, one of `words`; a fault with the nearest of them where it is another.
+std::optional<std::string> word_of(Query const& query, std::string_view name,
+                                   std::initializer_list<std::string_view> words,
+                                   FieldFaults& faults);
 
 struct PageAsk {
   std::size_t limit = usual_items;

@@ -68,10 +68,7 @@ FieldFaults form_faults(Context const& context, model::DataStream const& stream)
 Answer list_event_types(Context& context, Call const& call) {
   FieldFaults faults;
   auto const ask = page_of(call.query, faults);
-  auto const format = call.query.find("format");
-  bool const caliper = format != call.query.end() && format->second == "caliper";
-  if (format != call.query.end() && !caliper && format->second != "canvas")
-    faults.push_back({"?format", "must be canvas or caliper"});
+  bool const caliper = word_of(call.query, "format", {"canvas", "caliper"}, faults) == "caliper";
   if (!faults.empty()) co_return bad_input(faults);
   auto const taken = co_await take_census(context);
   if (!taken) co_return failed(context, "count the events of the log", taken.error());

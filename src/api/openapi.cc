@@ -504,6 +504,7 @@ paths:
                 name: {type: string, minLength: 1, maxLength: 255}
                 role: {$ref: "#/components/schemas/Role"}
                 accounts: {$ref: "#/components/schemas/Accounts"}
+                expires_at: {type: [string, "null"], format: date-time, description: When it ends; by default never}
       responses:
         "201":
           description: The token
@@ -511,7 +512,9 @@ paths:
             application/json:
               schema:
                 allOf: [{$ref: "#/components/schemas/Token"}]
-                properties: {token: {type: string, pattern: "^mr_[A-Za-z0-9_-]{43}$"}}
+                properties:
+                  token: {type: string, pattern: "^mr_[A-Za-z0-9_-]{43}$"}
+                  warnings: {type: array, items: {type: string}, description: "That it is good for every account; accounts of which nothing is known"}
         "409": {$ref: "#/components/responses/Problem"}
         default: {$ref: "#/components/responses/Problem"}
   /api/v1/tokens/{id}:
@@ -519,7 +522,9 @@ paths:
       - {$ref: "#/components/parameters/id"}
     delete:
       summary: Revoke a token
-      description: Role owner. Its record stays, marked as revoked.
+      description: |
+        Role owner. Its record stays, marked as revoked. The last token that owns every account is not revoked (409): nobody could
+        administer the node then.
       responses:
         "204": {description: Revoked}
         "409": {$ref: "#/components/responses/Problem"}
@@ -604,6 +609,7 @@ paths:
               additionalProperties: false
               properties:
                 emergency: {type: string, description: kid of the key to withdraw at once}
+                confirm: {type: boolean, description: "true: also within an hour of the last rotation, when receivers may not know the next key yet; else that is answered 409"}
       responses:
         "200": {$ref: "#/components/responses/SigningKeys"}
         default: {$ref: "#/components/responses/Problem"}
@@ -756,9 +762,9 @@ components:
         breaker:
           enum: ["on", "off"]
           default: "on"
-          description: "on: while the endpoint is down events wait; off: each event is tried four times and given up"
-        retry: {const: canvas, default: canvas}
-        contact_email: {type: string, description: Who is told when the stream fails}
+          description: "on: while the endpoint is down events wait; off: each event is tried four times and given up. It is kept, and has no effect in this version"
+        retry: {const: canvas, default: canvas, description: The schedule of tries; a choice has no effect in this version}
+        contact_email: {type: string, description: Who is told when the stream fails. It is kept; that mail is sent has no effect in this version}
         rate_limit: {type: [number, "null"], minimum: 0.1, maximum: 100000, description: "Tries a second, retries included; at once at most one second's worth. null: no limit"}
     DataStreamInput:
       allOf: [{$ref: "#/components/schemas/DataStreamFields"}]
@@ -777,6 +783,10 @@ components:
         version: {type: integer, description: The number in its ETag}
         created_at: {type: string, format: date-time}
         updated_at: {type: string, format: date-time}
+        warnings:
+          type: array
+          items: {type: string}
+          description: What is right but may surprise (a name that another stream has, an event type or account of which nothing is known); only in answers to POST and PATCH, where there are any
     DataStreams:
       allOf: [{$ref: "#/components/schemas/Page"}]
       properties: {items: {type: array, items: {$ref: "#/components/schemas/DataStream"}}}
@@ -889,7 +899,7 @@ components:
         format_refused: {type: integer, description: "Since this node started: not sent for such findings; they are undelivered"}
         error_budget:
           type: object
-          description: Events whose tries were used up in the last 24 hours
+          description: Events whose tries were used up in the last 24 hours. They are counted; the limits have no effect in this version
           properties:
             window_hours: {type: integer}
             timeouts: {$ref: "#/components/schemas/Used"}
@@ -932,6 +942,8 @@ components:
         accounts: {type: array, items: {type: string}}
         created_at: {type: string, format: date-time}
         revoked: {type: boolean}
+        expires_at: {type: [string, "null"], description: Good for nothing from then on}
+        last_used_at: {type: [string, "null"], description: To the hour}
     AccessKey:
       type: object
       properties:

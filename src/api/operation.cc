@@ -23,6 +23,8 @@ constexpr std::string_view welcome =
 </body></html>
 )";
 
+constexpr auto jwks_age = std::chrono::hours(1);  // Cache-Control of the JWKS
+
 http::ServerResponse text_answer(std::string type, std::string body) {
   http::ServerResponse out;
   out.headers = {{"Content-Type", std::move(type)}, {"X-Content-Type-Options", "nosniff"}};
@@ -89,6 +91,17 @@ Answer list_signing_keys(Context& context, Call const& call) {
   co_return co_await keys_answer(context, call, ask);
 }
 
+// Until when receivers may hold a JWKS without the next key, since a rotation has made it; none: all have it.
+std::optional<WallTime> too_soon_until(crypto::KeyRing const& ring, WallTime now) {
+  auto const& keys = ring.keys();
+  // The keys of the first start stand in the first JWKS already.
+  auto const rotated = std::ranges::count_if(
+      keys, [&](crypto::RingKey const& key) { return key.active_from <= now; });
+  if (keys.empty() || rotated < 2) return std::nullopt;
+  auto const until = keys.back().created_at + jwks_age;
+  return keys.back().created_at <= now && until > now ? std::optional(until) : std::nullopt;
+}
+
 // The audit line comes first: there is no rotation without one.
 Answer rotate_signing_keys(Context& context, Call const& call) {
   auto const input = body_object(call);
@@ -99,8 +112,16 @@ Answer rotate_signing_keys(Context& context, Call const& call) {
   auto const ring = context.parts.keys.get();
   if (withdrawn && ring->find(*withdrawn) == nullptr)
     fields.wrong("emergency", "is not the kid of a key of this node");
+  bool const confirmed = fields.flag("confirm").value_or(false);
   fields.refuse_others();
   if (!troubles.empty()) co_return bad_input(told(std::move(troubles)));
+  if (auto const until = too_soon_until(*ring, context.parts.clock.wall());
+      until && !withdrawn && !confirmed)
+    co_return problem(
+        409,
+        "the keys were rotated less than an hour ago: receivers that hold the JWKS since then may "
+        "not know the next key yet, and would refuse what it signs. Wait until " +
+            iso_s(*until) + ", or say \"confirm\": true");
 
   AuditLine line{withdrawn ? "signing_keys.withdraw" : "signing_keys.rotate",
                  withdrawn.value_or(""),

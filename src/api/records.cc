@@ -22,6 +22,7 @@ class StoredObject {
     if (found == nullptr || !found->is_string()) return damaged<std::string>();
     return std::string(std::string_view(found->get_string()));
   }
+  bool has(std::string_view key) const { return member(key) != nullptr; }
   // Of a member that former versions have not written.
   std::string text_or_empty(std::string_view key) {
     return member(key) == nullptr ? std::string() : text(key);
@@ -81,6 +82,7 @@ std::string encode(StoredToken const& token) {
   text.text("name", token.record.name).text("role", name_of(token.record.role));
   text.texts("accounts", token.record.accounts).time("created_at", token.record.created_at);
   text.truth("revoked", token.record.revoked).text("sha256", hex(token.hash));
+  if (token.record.expires_at) text.time("expires_at", *token.record.expires_at);
   return std::move(text).done();
 }
 
@@ -93,6 +95,7 @@ Result<StoredToken> decode_token(store::Record const& record) {
   token.record.accounts = stored.texts("accounts");
   token.record.created_at = stored.time("created_at");
   token.record.revoked = stored.truth("revoked");
+  if (stored.has("expires_at")) token.record.expires_at = stored.time("expires_at");
   token.hash = stored.bytes("sha256");
   token.version = record.version;
   if (!stored.whole() || token.hash.size() != 32) return corrupt(record);

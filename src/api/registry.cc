@@ -1,10 +1,14 @@
 #include "api/registry.h"
 
+#include <algorithm>
+#include <atomic>
+#include <charconv>
 #include <map>
 #include <set>
 #include <unordered_map>
 
 #include "api/records.h"
+#include "api/turns.h"
 #include "base/encoding.h"
 #include "base/meters.h"
 #include "base/shares.h"
@@ -17,8 +21,25 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration keep_repeats = 24h;
+constexpr Duration use_step = 1h;             // how coarsely the last use of a token is known
 constexpr std::size_t most_repeats = 10'000;  // more: the oldest are forgotten
 constexpr std::size_t ends_at_once = 100;     // of repeats whose time is over, in one change
+
+// When a token was last used. Written by whoever looks it up, on any thread, and at most once an hour.
+struct Use {
+  std::atomic<std::int64_t> last_ms{0};  // 0: never
+  std::atomic<std::int64_t> stored_ms{0};
+};
+
+struct Bearer {
+  model::Principal principal;
+  std::optional<WallTime> expires_at;
+  std::shared_ptr<Use> use;
+};
+
+bool has_ended(std::optional<WallTime> expires_at, WallTime now) {
+  return expires_at && *expires_at <= now;
+}
 
 // What is in memory: immutable once it is shown, replaced whole by each change.
 struct Picture {
@@ -26,7 +47,8 @@ struct Picture {
   std::set<StreamId>
       erased;  // ids are never used again: a slower save of an erased one is not shown
   std::map<std::string, StoredToken> tokens;
-  std::unordered_map<std::string, model::Principal> principals;  // by SHA-256 of the secret
+  std::unordered_map<std::string, Bearer> bearers;   // by SHA-256 of the secret
+  std::map<std::string, std::shared_ptr<Use>> uses;  // by token id
   std::map<std::string, StoredAccessKey> access_keys;
   std::map<std::string, Made> made;
   std::set<std::string> accounts;  // that a stream or a credential has named
@@ -42,11 +64,15 @@ struct Picture {
     auto& held = tokens[token.record.id];
     if (held.version >= token.version) return;
     held = token;
+    auto& use = uses[token.record.id];
+    if (!use) use = std::make_shared<Use>();
     if (token.record.revoked) {
-      principals.erase(token.hash);
+      bearers.erase(token.hash);
     } else {
-      principals[token.hash] = {token.record.id, token.record.name, token.record.role,
-                                token.record.accounts};
+      bearers[token.hash] = {
+          {token.record.id, token.record.name, token.record.role, token.record.accounts},
+          token.record.expires_at,
+          use};
     }
   }
   void put(StoredAccessKey const& key) {
@@ -100,9 +126,15 @@ class StoredRegistry final : public Registry {
   }
 
   std::optional<model::Principal> token(std::string_view bearer) const override {
-    auto const now = picture();
-    auto const found = now->principals.find(crypto::sha256(bearer));
-    return found == now->principals.end() ? std::nullopt : std::optional(found->second);
+    auto const held = picture();
+    auto const found = held->bearers.find(crypto::sha256(bearer));
+    if (found == held->bearers.end()) return std::nullopt;
+    auto const now = clock_.wall();
+    if (has_ended(found->second.expires_at, now)) return std::nullopt;
+    auto& last = found->second.use->last_ms;
+    if (unix_ms(now) - last.load(std::memory_order_relaxed) >= whole_ms(use_step))
+      last.store(unix_ms(now), std::memory_order_relaxed);
+    return found->second.principal;
   }
 
   std::optional<model::AccessKey> access_key(std::string_view id) const override {
@@ -132,7 +164,11 @@ class StoredRegistry final : public Registry {
   std::vector<TokenRecord> tokens() const override {
     auto const now = picture();
     std::vector<TokenRecord> out;
-    for (auto const& [id, token] : now->tokens) out.push_back(token.record);
+    for (auto const& [id, token] : now->tokens) {
+      out.push_back(token.record);
+      if (auto const last = now->uses.at(id)->last_ms.load(); last != 0)
+        out.back().last_used_at = from_unix_ms(last);
+    }
     return out;
   }
 
@@ -163,8 +199,10 @@ class StoredRegistry final : public Registry {
                                std::optional<Repeat> unmake) override;
   io::Task<Result<NewToken>> add_token(std::string name, model::Role role,
                                        std::vector<std::string> accounts, model::Principal by,
-                                       std::optional<Repeat> repeat) override;
+                                       std::optional<Repeat> repeat,
+                                       std::optional<WallTime> expires_at) override;
   io::Task<Result<void>> revoke_token(std::string id, model::Principal by) override;
+  io::Task<Result<void>> store_uses() override;
   io::Task<Result<bool>> first_owner(std::function<Result<void>(std::string const&)> keep) override;
   io::Task<Result<NewAccessKey>> add_access_key(std::vector<std::string> accounts,
                                                 model::Principal by, std::optional<Repeat> repeat,
@@ -206,7 +244,8 @@ class StoredRegistry final : public Registry {
   io::Task<Result<NewToken>> store_token(StoredToken token, std::string secret, model::Principal by,
                                          std::optional<Repeat> repeat);
   StoredToken make_token(std::string name, model::Role role, std::vector<std::string> accounts,
-                         std::string const& secret);
+                         std::string const& secret, std::optional<WallTime> expires_at);
+  bool is_last_owner(Picture const& held, std::string const& id) const;
   std::string new_token_secret() { return "mr_" + base64url(random_.bytes(32)); }
 
   store::Store& store_;
@@ -214,6 +253,7 @@ class StoredRegistry final : public Registry {
   io::Clock& clock_;
   io::Random& random_;
   Counter dropped_;
+  Turns revoking_;
   io::Locked<std::shared_ptr<Picture const>> picture_{std::make_shared<Picture const>()};
 };
 
@@ -258,6 +298,18 @@ io::Task<Result<void>> StoredRegistry::load_credentials(Picture& picture) {
     auto const token = decode_token(record);
     if (!token) co_return pass(token);
     picture.put(*token);
+  }
+  auto const uses = co_await store_.records("token_uses");
+  if (!uses) co_return pass(uses);
+  for (auto const& record : *uses) {
+    auto const use = picture.uses.find(record.id);
+    std::int64_t last = 0;
+    auto const* const end = record.value.data() + record.value.size();
+    if (use == picture.uses.end() ||
+        std::from_chars(record.value.data(), end, last).ec != std::errc())
+      continue;
+    use->second->last_ms = last;
+    use->second->stored_ms = last;
   }
   auto const keys = co_await store_.records("access_keys");
   if (!keys) co_return pass(keys);
@@ -366,9 +418,9 @@ io::Task<Result<void>> StoredRegistry::erase(StreamId id, std::uint64_t expected
 }
 
 StoredToken StoredRegistry::make_token(std::string name, model::Role role,
-                                       std::vector<std::string> accounts,
-                                       std::string const& secret) {
-  return {{new_id(), std::move(name), role, std::move(accounts), now(), false},
+                                       std::vector<std::string> accounts, std::string const& secret,
+                                       std::optional<WallTime> expires_at) {
+  return {{new_id(), std::move(name), role, std::move(accounts), now(), false, expires_at},
           crypto::sha256(secret),
           1};
 }
@@ -397,9 +449,10 @@ io::Task<Result<Registry::NewToken>> StoredRegistry::store_token(StoredToken tok
 io::Task<Result<Registry::NewToken>> StoredRegistry::add_token(std::string name, model::Role role,
                                                                std::vector<std::string> accounts,
                                                                model::Principal by,
-                                                               std::optional<Repeat> repeat) {
+                                                               std::optional<Repeat> repeat,
+                                                               std::optional<WallTime> expires_at) {
   auto secret = new_token_secret();
-  auto token = make_token(std::move(name), role, std::move(accounts), secret);
+  auto token = make_token(std::move(name), role, std::move(accounts), secret, expires_at);
   co_return co_await store_token(std::move(token), std::move(secret), std::move(by),
                                  std::move(repeat));
 }
@@ -407,10 +460,9 @@ io::Task<Result<Registry::NewToken>> StoredRegistry::add_token(std::string name,
 io::Task<Result<bool>> StoredRegistry::first_owner(
     std::function<Result<void>(std::string const&)> keep) {
   auto const held = picture();
-  for (auto const& [hash, principal] : held->principals)
-    if (principal.may_own() && principal.sees_all()) co_return false;
+  if (!is_last_owner(*held, "")) co_return false;
   auto secret = new_token_secret();
-  auto token = make_token("first owner", model::Role::owner, {"*"}, secret);
+  auto token = make_token("first owner", model::Role::owner, {"*"}, secret, std::nullopt);
   if (auto kept = keep(secret); !kept) co_return pass(kept);
   model::Principal const system{"system", "first start", model::Role::owner, {"*"}};
   auto const stored =
@@ -419,13 +471,46 @@ io::Task<Result<bool>> StoredRegistry::first_owner(
   co_return true;
 }
 
+// Whether nobody else than the token `id` owns every account.
+bool StoredRegistry::is_last_owner(Picture const& held, std::string const& id) const {
+  return std::ranges::none_of(held.bearers, [&](auto const& item) {
+    auto const& [who, expires_at, use] = item.second;
+    return who.id != id && who.may_own() && who.sees_all() && !has_ended(expires_at, clock_.wall());
+  });
+}
+
+io::Task<Result<void>> StoredRegistry::store_uses() {
+  auto const held = picture();
+  Changes changes;
+  std::vector<std::pair<std::shared_ptr<Use>, std::int64_t>> stored;
+  for (auto const& [id, use] : held->uses) {
+    auto const last = use->last_ms.load();
+    if (last == use->stored_ms.load()) continue;
+    changes.push_back({"token_uses", id, std::to_string(last), std::nullopt});
+    stored.emplace_back(use, last);
+  }
+  if (changes.empty()) co_return Result<void>();
+  if (auto done = co_await store_.change(std::move(changes)); !done) co_return pass(done);
+  for (auto const& [use, last] : stored) use->stored_ms.store(last);
+  co_return Result<void>();
+}
+
 io::Task<Result<void>> StoredRegistry::revoke_token(std::string id, model::Principal by) {
+  // One after the other: of two that revoke each other's token, the second finds itself the last.
+  auto const turn = co_await revoking_.take("");
   auto const held = picture();
   auto const found = held->tokens.find(id);
   if (found == held->tokens.end())
     co_return fail(Fault::missing, "token " + id + ": there is none");
   auto token = found->second;
   if (token.record.revoked) co_return fail(Fault::conflict, "token " + id + ": is revoked already");
+  bool const owns = token.record.role == model::Role::owner &&
+                    std::ranges::find(token.record.accounts, "*") != token.record.accounts.end();
+  if (owns && !has_ended(token.record.expires_at, clock_.wall()) && is_last_owner(*held, id))
+    co_return fail(Fault::conflict,
+                   "token " + id +
+                       ": is the last one that owns every account; without it nobody could "
+                       "administer this node. Add another owner first");
   token.record.revoked = true;
   auto const version = token.version++;
   Changes changes;

@@ -27,6 +27,9 @@ struct TokenRecord {  // what may be shown of a token
   std::vector<std::string> accounts;
   WallTime created_at{};
   bool revoked = false;
+  std::optional<WallTime> expires_at{};  // good for nothing from then on; none: it has no end
+  std::optional<WallTime>
+      last_used_at{};  // to the hour; none: never, or long ago by a former version
 };
 
 struct AccessKeyRecord {
@@ -79,9 +82,13 @@ class Registry : public model::Credentials {
   virtual io::Task<Result<NewToken>> add_token(std::string name, model::Role role,
                                                std::vector<std::string> accounts,
                                                model::Principal by,
-                                               std::optional<Repeat> repeat = {}) = 0;
-  // The token is good for nothing from then on; its record stays. Fails with: missing, conflict (revoked already).
+                                               std::optional<Repeat> repeat = {},
+                                               std::optional<WallTime> expires_at = {}) = 0;
+  // The token is good for nothing from then on; its record stays. Fails with: missing, conflict (revoked already, or it is the last one
+  // that owns every account: without one nobody could administer the node).
   virtual io::Task<Result<void>> revoke_token(std::string id, model::Principal by) = 0;
+  // Stores when tokens were last used, where that has changed: at most once an hour for each. To be called now and then.
+  virtual io::Task<Result<void>> store_uses() = 0;
   // When no token is left that owns every account: makes one. `keep` gets its secret before it is stored and writes it where the
   // operator finds it, so that no crash leaves a token that nobody knows. Answers whether one was made.
   virtual io::Task<Result<bool>> first_owner(

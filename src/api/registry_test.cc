@@ -239,11 +239,13 @@ TEST_F(RegistryTest, without_its_file_the_first_owner_is_not_made) {
   EXPECT_THAT(registry().tokens(), IsEmpty());
 }
 
-TEST_F(RegistryTest, a_new_owner_is_made_when_the_last_one_is_revoked) {
+TEST_F(RegistryTest, a_new_owner_is_made_when_the_last_one_has_ended) {
   auto const keep = [](std::string const&) { return Result<void>(); };
-  ASSERT_TRUE(*world.sim.run(registry().first_owner(keep)));
-  ASSERT_TRUE(world.sim.run(registry().revoke_token(registry().tokens().front().id, world.root)));
+  ASSERT_TRUE(world.sim.run(registry().add_token("x", model::Role::owner, {"*"}, world.root, {},
+                                                 world.sim.clock().wall() + 1h)));
   ASSERT_TRUE(world.sim.run(registry().add_token("x", model::Role::owner, {ours}, world.root)));
+  EXPECT_FALSE(*world.sim.run(registry().first_owner(keep)));
+  world.sim.advance(1h);
 
   EXPECT_TRUE(*world.sim.run(registry().first_owner(keep)));
 }

@@ -28,10 +28,8 @@ std::expected<store::AttemptQuery, FieldFaults> attempt_query(Call const& call, 
   out.stream = stream;
   out.limit = page.limit;
   out.after = std::move(page.after);
-  if (auto const at = call.query.find("outcome"); at != call.query.end()) {
-    out.outcome = model::parse_attempt_outcome(at->second);
-    if (!out.outcome) faults.push_back({"?outcome", "must be delivered, failed or waiting"});
-  }
+  if (auto const word = word_of(call.query, "outcome", {"delivered", "failed", "waiting"}, faults))
+    out.outcome = model::parse_attempt_outcome(*word);
   if (auto const at = call.query.find("event_type"); at != call.query.end())
     out.event_type = at->second;
   if (auto const at = call.query.find("event_id"); at != call.query.end()) {
@@ -243,9 +241,7 @@ Answer stream_undelivered(Context& context, Call const& call) {
   auto const stream = visible_stream(context, call);
   if (!stream) co_return no_such_stream();
   FieldFaults faults;
-  auto const include = call.query.find("include");
-  bool const whole = include != call.query.end();
-  if (whole && include->second != "event") faults.push_back({"?include", "must be event"});
+  bool const whole = word_of(call.query, "include", {"event"}, faults).has_value();
   auto const ask = page_of(call.query, faults, whole ? most_whole_items : most_items);
   if (!faults.empty()) co_return bad_input(faults);
   co_return co_await list_answer(

@@ -4,9 +4,12 @@
 #include "api/streams.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "api/handlers.h"
+#include "api/json_text.h"
 #include "api/list.h"
+#include "api/remarks.h"
 #include "http/url.h"
 #include "json/reader.h"
 
@@ -15,8 +18,14 @@ namespace {
 
 using StreamPtr = std::shared_ptr<model::DataStream const>;
 
-http::ServerResponse stream_answer(int status, model::DataStream const& stream) {
-  auto out = json_answer(status, model::to_json(stream));
+http::ServerResponse stream_answer(int status, model::DataStream const& stream,
+                                   std::vector<std::string> const& warnings = {}) {
+  auto text = model::to_json(stream);
+  if (!warnings.empty()) {
+    text.pop_back();
+    text += R"(,"warnings":)" + texts_json(warnings) + "}";
+  }
+  auto out = json_answer(status, std::move(text));
   out.headers.push_back({"ETag", etag_of(stream.version)});
   if (status == 201)
     out.headers.push_back({"Location", "/api/v1/data_streams/" + stream.id.text()});
@@ -133,19 +142,20 @@ FieldChange count_of(std::string field, std::uint64_t events) {
 
 // Puts a stored change to work; when that fails, stores what was before it again.
 template <class PutToWork>
-Answer finish_change(Context& context, Call const& call, StreamPtr before, PutToWork put_to_work) {
+Answer finish_change(Context& context, Call const& call, StreamPtr before, PutToWork put_to_work,
+                     std::vector<std::string> warnings = {}) {
   auto& registry = context.parts.registry;
   auto const after = registry.stream(before->id);
   auto const done = co_await put_to_work(*after);
-  if (done) co_return stream_answer(200, *after);
+  if (done) co_return stream_answer(200, *after, warnings);
   if (done.error().fault == Fault::uncertain) co_return not_yet_safe(context, done.error());
   auto const undone =
       co_await registry.save(*before, after->version, call.principal, "data_streams.undo");
   co_return not_at_work(context, done.error(), undone.has_value());
 }
 
-Answer add_stream(Context& context, Call const& call, model::DataStream stream,
-                  std::string action) {
+Answer add_stream(Context& context, Call const& call, model::DataStream stream, std::string action,
+                  std::vector<std::string> warnings = {}) {
   auto& registry = context.parts.registry;
   auto const id = stream.id = StreamId{Uuid::v7(
       context.parts.clock.wall(), context.parts.random.bits(), context.parts.random.bits())};
@@ -157,7 +167,7 @@ Answer add_stream(Context& context, Call const& call, model::DataStream stream,
   if (!saved) co_return failed(context, "store a data stream", saved.error());
   auto const held = registry.stream(id);
   auto const put = co_await context.parts.dispatcher.put(*held);
-  if (put) co_return stream_answer(201, *held);
+  if (put) co_return stream_answer(201, *held, warnings);
   auto const undone = co_await registry.erase(id, held->version, call.principal, call.repeat);
   // A lane that was made and could not be stored ends with its record; where there is none, nothing of it stays.
   if (undone) static_cast<void>(co_await context.parts.dispatcher.remove(id));
@@ -249,14 +259,14 @@ Result<boost::json::object> body_object(Call const& call) {
 Answer list_streams(Context& context, Call const& call) {
   FieldFaults faults;
   auto const ask = page_of(call.query, faults);
+  auto const state = word_of(call.query, "state", {"active", "holding", "deactivated"}, faults);
   if (!faults.empty()) co_return bad_input(faults);
   auto const account = call.query.find("account");
-  auto const state = call.query.find("state");
   std::vector<StreamPtr> items;
   for (auto const& stream : context.parts.registry.streams()) {
     if (!call.principal.sees(stream->account)) continue;
     if (account != call.query.end() && stream->account != account->second) continue;
-    if (state != call.query.end() && name_of(stream->state) != state->second) continue;
+    if (state && name_of(stream->state) != *state) continue;
     items.push_back(stream);
   }
   co_return co_await list_answer(
@@ -269,10 +279,18 @@ Answer list_streams(Context& context, Call const& call) {
 Answer make_stream(Context& context, Call const& call) {
   if (call.made) co_return made_before(context, call);
   auto stream = model::parse_new(call.request.body, rules_for(context, call));
-  auto const checked = check_ours(
+  auto checked = check_ours(
       context, call, stream ? deep_faults(context, *stream, nullptr) : std::move(stream.error()));
+  Remarks remarks;
+  if (stream) {
+    auto found = co_await stream_remarks(context, call.principal, *stream, nullptr);
+    if (!found) co_return failed(context, "count the events of the log", found.error());
+    remarks = std::move(*found);
+    std::ranges::move(remarks.faults, std::back_inserter(checked.faults));
+  }
   if (!checked.faults.empty()) co_return refuse_stream(checked);
-  co_return co_await add_stream(context, call, std::move(*stream), "data_streams.create");
+  co_return co_await add_stream(context, call, std::move(*stream), "data_streams.create",
+                                std::move(remarks.warnings));
 }
 
 Answer show_stream(Context& context, Call const& call) {
@@ -333,6 +351,13 @@ Answer change_stream(Context& context, Call const& call) {
   if (changed)
     for (auto& fault : redirected_secrets(*stream, *changed, call.request.body))
       checked.faults.push_back(std::move(fault));
+  Remarks remarks;
+  if (changed) {
+    auto found = co_await stream_remarks(context, call.principal, *changed, &*stream);
+    if (!found) co_return failed(context, "count the events of the log", found.error());
+    remarks = std::move(*found);
+    std::ranges::move(remarks.faults, std::back_inserter(checked.faults));
+  }
   if (!checked.faults.empty()) co_return refuse_stream(checked);
   if (changes_between(*stream, *changed).empty()) co_return stream_answer(200, *stream);
 
@@ -340,7 +365,7 @@ Answer change_stream(Context& context, Call const& call) {
                                                           call.principal, "data_streams.update");
   if (!saved) co_return failed(context, "store a data stream", saved.error());
   auto const put = [&](model::DataStream const& s) { return context.parts.dispatcher.put(s); };
-  co_return co_await finish_change(context, call, stream, put);
+  co_return co_await finish_change(context, call, stream, put, std::move(remarks.warnings));
 }
 
 Answer delete_stream(Context& context, Call const& call) {

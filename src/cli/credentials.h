@@ -11,6 +11,8 @@ struct Credentials {
   Reach reach;
   std::string id, name, role;
   std::vector<std::string> accounts;
+  std::string expires;   // a time; empty: never
+  bool offline = false;  // on the data folder of a service that is stopped
   std::function<Exit()> chosen;
 };
 

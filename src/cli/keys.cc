@@ -15,6 +15,7 @@ namespace {
 struct Keys {
   Reach reach;
   std::string emergency;
+  bool yes = false;
   std::function<Exit()> chosen;
 };
 
@@ -40,8 +41,10 @@ Exit rotate(Keys& args) {
   auto server = ServerClient::open(args.reach);
   if (!server) return give_up(server.error());
   std::string body;
-  if (!args.emergency.empty())
-    body = boost::json::serialize(boost::json::object{{"emergency", args.emergency}});
+  boost::json::object wanted;
+  if (!args.emergency.empty()) wanted["emergency"] = args.emergency;
+  if (args.yes) wanted["confirm"] = true;
+  if (!wanted.empty()) body = boost::json::serialize(wanted);
   auto const answer = server->object("POST", "/api/v1/signing_keys/rotate", body);
   if (!answer) return give_up(answer.error());
   if (args.reach.json) return print_json(*answer), Exit::done;
@@ -75,10 +78,14 @@ Command keys_command() {
               return sub;
             };
             leaf("list", "List them: previous, current, next, and older", list);
-            leaf("rotate", "Let the next key sign from now on", rotate)
+            auto* const rotating = leaf("rotate", "Let the next key sign from now on", rotate);
+            rotating
                 ->add_option("--emergency", args->emergency,
                              "Withdraw this key at once: it is published no more")
                 ->type_name("KID");
+            rotating->add_flag("--yes", args->yes,
+                               "Also within an hour of the last rotation, when receivers may not "
+                               "know the next key yet");
             return [args] { return args->chosen(); };
           }};
 }

@@ -37,17 +37,20 @@ io::Task<Result<bool>> make_first_token(store::Store& store, api::Registry& regi
                           [](store::Record const& record) { return record.id == record_id; }))
     co_return false;
 
-  for (auto const& token : registry.tokens()) {
+  auto const before = registry.tokens();
+  auto made = co_await registry.add_token(token_name, model::Role::owner, {"*"}, the_node());
+  if (!made) co_return pass(made);
+  // Only now: the last owner is not revoked.
+  for (auto const& token : before) {
     if (token.name != token_name || token.revoked) continue;
     if (auto const revoked = co_await registry.revoke_token(token.id, the_node()); !revoked)
       co_return pass(revoked);
   }
-  auto made = co_await registry.add_token(token_name, model::Role::owner, {"*"}, the_node());
-  if (!made) co_return pass(made);
   auto const path = folder + "/admin.token";
   if (auto const kept = keep_old_file(files, log, path, made->record.id); !kept)
     co_return pass(kept);
-  if (auto const written = files.write_all(path, made->secret + "\n", 0600); !written)
+  if (auto const written = files.write_all(path, made->secret + "
+", 0600); !written)
     co_return pass(written);
 
   std::vector<store::RecordChange> changes;

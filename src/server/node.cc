@@ -234,6 +234,7 @@ void Node::start_chores() {
   chores_.start(sample_streams());
   chores_.start(
       http::tell_refusals([this] { return server_->refused(); }, parts_.clock, parts_.log));
+  chores_.start(store_token_uses());
 }
 
 // Which room answers what. The rest, the page and unknown paths included, is the control plane's.
@@ -243,6 +244,15 @@ io::Task<http::ServerResponse> Node::route(http::ServerRequest request) {
   if (request.method == "POST" && request.path == "/api/v1/events")
     return ingest_->events(std::move(request));
   return api_->handle(std::move(request));
+}
+
+io::Task<void> Node::store_token_uses() {
+  for (;;) {
+    co_await parts_.clock.sleep_for(std::chrono::minutes(10));
+    if (auto const stored = co_await registry_->store_uses(); !stored)
+      parts_.log.warning("when tokens were last used cannot be stored now",
+                         {{"why", stored.error().what}});
+  }
 }
 
 io::Task<void> Node::sample_streams() {

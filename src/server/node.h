@@ -83,6 +83,7 @@ class Node {
 
   io::Task<http::ServerResponse> route(http::ServerRequest request);
   io::Task<void> sample_streams();
+  io::Task<void> store_token_uses();
   std::string not_ready() const;
 
   NodeParts parts_;
