@@ -39,6 +39,7 @@ Result<api::Registry::NewToken> add_token_offline(OfflineToken token, OfflinePar
                 token.folder + ": is not the data folder of a service (no state.db)");
   store::FolderSettings settings;
   settings.folder = token.folder;
+  settings.ticker = false;  // nothing is to happen but this
   auto store = store::open_folder(settings, parts.files, parts.clock, parts.random, parts.log);
   if (!store) return pass(store);
 
