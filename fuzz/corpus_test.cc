@@ -46,11 +46,13 @@ TEST_P(Corpus, breaks_no_promise) {
 
 INSTANTIATE_TEST_SUITE_P(
     Fuzz, Corpus,
-    testing::Values(Target{"event", event}, Target{"strict", strict}, Target{"jwt", jwt},
-                    Target{"jwks", jwks}, Target{"sigv4", sigv4},
-                    Target{"data_stream", data_stream}, Target{"caliper", caliper},
-                    Target{"caliper_check", caliper_check}, Target{"http1_answer", http1_answer},
-                    Target{"http1_request", http1_request}, Target{"http2_frames", http2_frames}),
+    testing::Values(Target{"event", event}, Target{"strict", strict}, Target{"split", split},
+                    Target{"cbor", cbor}, Target{"aggregated", aggregated},
+                    Target{"expand", expand}, Target{"jwt", jwt}, Target{"jwks", jwks},
+                    Target{"sigv4", sigv4}, Target{"data_stream", data_stream},
+                    Target{"caliper", caliper}, Target{"caliper_check", caliper_check},
+                    Target{"http1_answer", http1_answer}, Target{"http1_request", http1_request},
+                    Target{"http2_frames", http2_frames}),
     [](auto const& one) { return one.param.name; });
 
 }  // namespace

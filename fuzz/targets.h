@@ -7,8 +7,12 @@ namespace millrace::fuzz {
 
 void event(std::string_view input);   // the border for events, and the claims that are made of them
 void strict(std::string_view input);  // simdjson and our own checks against Boost.JSON
-void jwt(std::string_view input);     // a token that a receiver gets
-void jwks(std::string_view input);    // a document of keys from outside
+void split(std::string_view input);   // values in a row, cut out in small steps, against a parser
+void cbor(std::string_view input);    // a Kinesis request of AWS's SDKs for Java
+void aggregated(std::string_view input);  // a record of the Kinesis Producer Library
+void expand(std::string_view input);      // gzip and zstd, in steps and in one go
+void jwt(std::string_view input);         // a token that a receiver gets
+void jwks(std::string_view input);        // a document of keys from outside
 void sigv4(
     std::string_view
         input);  // a signed request: METHOD PATH?QUERY, header lines, an empty line, the body
