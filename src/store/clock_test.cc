@@ -58,7 +58,9 @@ class ClockTest : public StoreTest {
   std::size_t attempts() {
     return wait(store->attempts({stream(), {}, {}, {}, {}, {}, 100}))->items.size();
   }
-  std::size_t undelivered() { return wait(store->undelivered(stream(), "", 100))->items.size(); }
+  std::size_t undelivered() {
+    return wait(store->undelivered(stream(), "", {100}, Payloads::with))->items.size();
+  }
   std::size_t ledger() {
     return wait(store->ledger(stream(), 0, std::numeric_limits<std::int32_t>::max()))->size();
   }

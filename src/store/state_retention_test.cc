@@ -158,7 +158,7 @@ TEST_F(StateRetentionTest, removes_all_rows_of_streams_that_are_no_more) {
   }
   EXPECT_EQ(ledger_rows(3), 0U);
   EXPECT_EQ(ledger_rows(4), 1U);
-  EXPECT_EQ(state->undelivered(stream(3), "", 10)->items.size(), 0U);
+  EXPECT_EQ(state->undelivered(stream(3), "", {10}, Payloads::with)->items.size(), 0U);
   EXPECT_EQ(*state->keep_streams({stream(2), stream(4)}), 0U);
 }
 
