@@ -25,13 +25,14 @@ struct Exchange {
   std::string request, answer_end;
 };
 
-// Requests of equal length, so that one laid over another would be well-formed.
+// Requests of equal length, so that one laid over another would be well-formed. Their bodies are long enough for memory of their own.
 Exchange counted(char who) {
   std::string const w(1, who);
+  auto const body = "body-" + std::string(84, who);
   return {"POST /" + w + "?q=" + w + " HTTP/1.1\r\nHost: h" + w + "\r\nX-Token: secret-of-" + w +
-              "\r\nContent-Length: 8\r\n\r\nbody-" + w + w + w,
+              "\r\nContent-Length: 89\r\n\r\n" + body,
           "POST /" + w + "?q=" + w + "|Host=h" + w + "|X-Token=secret-of-" + w +
-              "|Content-Length=8|body-" + w + w + w};
+              "|Content-Length=89|" + body};
 }
 
 Exchange chunked(char who) {
@@ -117,7 +118,7 @@ TEST_P(InterleavingTest, many_connections_that_send_a_byte_in_turn_get_their_own
     exchanges.push_back(who % 2 == 0 ? counted(who) : chunked(who));
   }
 
-  for (std::size_t at = 0; at < 200; ++at)
+  for (std::size_t at = 0; at < 400; ++at)
     for (std::size_t i = 0; i < wires.size(); ++i)
       if (at < exchanges[i].request.size()) send(wires[i], exchanges[i].request.substr(at, 1));
 
