@@ -59,7 +59,7 @@ std::optional<WallTime> read_end(Context const& context, json::Fields& fields) {
     fields.wrong("expires_at", "must be a time like 2027-03-31T00:00:00Z, or null");
   else if (*end <= context.parts.clock.wall())
     fields.wrong("expires_at", "is over already");
-  return end;
+  return end ? std::optional(*end) : std::nullopt;
 }
 
 // A pair that producers sign with already, so that they need not be changed. Only who sees every account may choose an id: whether

@@ -40,9 +40,10 @@ Exit add_offline(Credentials const& args) {
                              .role = *model::parse_role(args.role)};
   if (!args.accounts.empty()) token.accounts = args.accounts;
   if (!args.expires.empty()) {
-    token.expires_at = parse_time(args.expires);
-    if (!token.expires_at)
+    auto const end = parse_time(args.expires);
+    if (!end)
       return failed({Fault::invalid, "--expires: must be a time like 2027-03-31T00:00:00Z"});
+    token.expires_at = *end;
   }
   auto const log = stderr_log(LogLevel::warning);
   io::SystemClock clock;

@@ -49,8 +49,7 @@ io::Task<Result<bool>> make_first_token(store::Store& store, api::Registry& regi
   auto const path = folder + "/admin.token";
   if (auto const kept = keep_old_file(files, log, path, made->record.id); !kept)
     co_return pass(kept);
-  if (auto const written = files.write_all(path, made->secret + "
-", 0600); !written)
+  if (auto const written = files.write_all(path, made->secret + "\n", 0600); !written)
     co_return pass(written);
 
   std::vector<store::RecordChange> changes;
