@@ -68,20 +68,21 @@ class Http1Session final : public Session {
 };
 
 io::Task<bool> Http1Session::exchange() {
-  Incoming in;
-  auto stopped = co_await read_head(in);
-  if (!stopped) stopped = co_await read_body(in);
+  std::optional<Incoming> in(std::in_place);
+  auto stopped = co_await read_head(*in);
+  if (!stopped) stopped = co_await read_body(*in);
   if (stopped) {
-    in.request = {};  // the peer may take its time with the answer
+    in.reset();  // the peer may take its time with the answer
     held_.reset();
     co_await refuse(*stopped);
     co_return false;
   }
-  AnswerForm form{.minor = in.framing.minor,
-                  .head_only = in.request.method == "HEAD",
-                  .close = !in.framing.keep_alive};
+  AnswerForm form{.minor = in->framing.minor,
+                  .head_only = in->request.method == "HEAD",
+                  .close = !in->framing.keep_alive};
   c_.enter_handling();
-  auto response = co_await ask_handler(c_.core, std::move(in.request));
+  auto response = co_await ask_handler(c_.core, std::move(in->request));
+  in.reset();
   held_.reset();
   form.close = form.close || response.close || c_.loop.draining;
   co_return co_await answer(std::move(response), form);
@@ -255,7 +256,7 @@ io::Task<bool> Http1Session::send_body(ServerResponse response, AnswerForm form)
   if (chunked && !response.body.empty()) response.body = render_chunk(response.body);
   if (bodyless || response.body.size() <= ReadBuffer::size) {
     if (!bodyless) start += response.body;
-    response.body = {};
+    std::string().swap(response.body);  // an assignment would keep the memory
   }
   if (!co_await c_.send(std::move(start))) co_return false;
   if (!response.body.empty() && !co_await c_.send(std::move(response.body))) co_return false;

@@ -24,7 +24,7 @@ void Input::take(std::size_t count) {
   check(count <= bytes_.size() - taken_, "only what came is taken");
   taken_ += count;
   if (!empty()) return;
-  bytes_ = {};
+  std::string().swap(bytes_);  // an assignment would keep the memory
   taken_ = 0;
 }
 

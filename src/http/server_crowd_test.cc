@@ -1,5 +1,6 @@
 // Strangers who take memory and places, and those who have a right to them.
 #include <gmock/gmock.h>
+#include <malloc.h>
 
 #include "http/server.h"
 #include "testing/fake_network.h"
@@ -266,6 +267,34 @@ TEST_F(ServerCrowdTest, when_descriptors_are_short_those_that_rest_longest_go) {
 
   EXPECT_EQ(server->connections(), 5U);
   EXPECT_EQ(server->refused().connections.at("made_room"), 16U);
+}
+
+// The answer may be on its way for seconds; real sockets, because only they linger.
+TEST_F(ServerCrowdTest, a_body_that_is_refused_lets_its_memory_go_before_its_connection) {
+  ServerLimits const limits{.body_bytes = 2 * mib, .bodies_in_memory = 16 * mib};
+  server = serve(
+      testing::loopback_listener(sim.executor()), sim.executor(), {sim.executor()},
+      [](ServerRequest) -> io::Task<ServerResponse> { co_return ServerResponse{}; }, sim.clock(),
+      limits, nullptr, by_key);
+  auto const connect_really = [&] { return sim.finish(testing::wire_to(server->local())); };
+  auto holding = connect_really();
+  sim.finish(holding.send(head(2 * mib) + std::string(2 * mib - 1, 'x')));
+  for (int i = 0; i < 50; ++i) sim.settle();
+  auto const in_use = [] {
+    auto const now = ::mallinfo2();
+    return now.uordblks + now.hblkhd;
+  };
+  auto const before = in_use();
+
+  std::vector<Wire> refused;
+  for (int i = 0; i < 16; ++i) {
+    refused.push_back(connect_really());
+    sim.finish(refused.back().send(head(2 * mib) + "xxx"));
+    EXPECT_THAT(sim.finish(refused.back().read_message()), StartsWith("HTTP/1.1 503 "));
+  }
+
+  EXPECT_EQ(server->connections(), 17U);
+  EXPECT_LT(in_use(), before + 4 * mib);
 }
 
 TEST_F(ServerCrowdTest, the_connections_of_an_address_have_an_end_but_those_of_trusted_proxies) {
