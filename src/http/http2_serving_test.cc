@@ -375,7 +375,8 @@ class Http2CrowdedTest : public Http2ServingTest {
   Http2CrowdedTest() {
     limits.bodies_in_memory = 10'000'000;
     begin();
-    others.emplace(core->bodies, BodyShare{.name = "others", .bytes = 10'000'000, .bodies = 1});
+    others.emplace(core->bodies,
+                   BodyShare{.name = "others", .kind = "others", .bytes = 10'000'000, .bodies = 1});
     check(others->grow(10'000'000) == BodyMemory::Grant::given, "there is so much");
     say_hello();
   }
@@ -406,7 +407,7 @@ TEST_F(Http2CrowdedTest, a_body_waits_for_room_as_long_as_its_share_says) {
   pass(2s);
 
   EXPECT_EQ(caller->answer(1).status, "503");
-  EXPECT_EQ(core->refusals.counts().requests.at("all_share"), 1U);
+  EXPECT_EQ(core->refusals.counts().requests.at("memory"), 1U);
   EXPECT_TRUE(serving->is_idle());
 }
 

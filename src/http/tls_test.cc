@@ -18,12 +18,15 @@ class TlsTest : public ClientTest {
     response.body = "yes";
     co_return response;
   }
-  std::string serve_with(testing::Certificate const& leaf) {
+  std::shared_ptr<TlsServer const> made_of(testing::Certificate const& leaf) const {
     auto const tls = make_tls_server(files.write("cert.pem", leaf.certificate_pem),
                                      files.write("key.pem", leaf.key_pem));
     check(tls.has_value(), "the certificate can be served");
+    return *tls;
+  }
+  std::string serve_with(testing::Certificate const& leaf, ServerLimits limits = {}) {
     server = serve(testing::loopback_listener(sim.executor()), sim.executor(), {sim.executor()},
-                   yes, sim.clock(), {}, *tls);
+                   yes, sim.clock(), std::move(limits), made_of(leaf));
     return ":" + std::to_string(server->local().port()) + "/";
   }
   Answer ask(std::string const& url, std::string_view body = "{}") {
@@ -48,6 +51,36 @@ TEST_F(TlsTest, speaks_to_names_and_addresses_that_the_certificate_has) {
 TEST_F(TlsTest, carries_large_bodies) {
   auto const at = serve_with(authority.leaf({.addresses = {"127.0.0.1"}}));
   EXPECT_EQ(ask("https://127.0.0.1" + at, std::string(3'000'000, 'x')).status, 200);
+}
+
+TEST_F(TlsTest, a_renewed_certificate_is_shown_from_then_on) {
+  auto const at = serve_with(authority.leaf({.addresses = {"127.0.0.1"}, .valid_to = -2h}));
+  EXPECT_EQ(ask("https://127.0.0.1" + at).trouble, Trouble::tls);
+
+  server->renew(made_of(authority.leaf({.addresses = {"127.0.0.1"}})));
+
+  EXPECT_EQ(ask("https://127.0.0.1" + at).status, 200);
+}
+
+TEST_F(TlsTest, silent_handshakes_give_way_to_those_that_wait) {
+  ServerLimits limits;
+  limits.handshakes = 2;
+  auto const at = serve_with(authority.leaf({.addresses = {"127.0.0.1"}}), limits);
+  auto const one = sim.finish(testing::wire_to(server->local()));
+  auto const two = sim.finish(testing::wire_to(server->local()));
+  sim.run_until([this] { return server->connections() == 2; });
+
+  auto const asking = start(to("https://127.0.0.1" + at));
+  for (int i = 0; i < 5; ++i) sim.run_until([n = 0]() mutable { return ++n > 2; });
+  EXPECT_FALSE(asking.done());
+  EXPECT_EQ(server->connections(), 2U);
+  for (int i = 0; i < 20 && !asking.done(); ++i) {
+    sim.advance(100ms);
+    for (int j = 0; j < 3; ++j) sim.run_until([n = 0]() mutable { return ++n > 2; });
+  }
+
+  EXPECT_EQ(await(asking).status, 200);
+  EXPECT_EQ(server->refused().connections.at("slow_handshake"), 2U);
 }
 
 TEST_F(TlsTest, says_why_a_certificate_is_refused) {
