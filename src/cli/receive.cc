@@ -18,6 +18,7 @@
 #include "http/guard.h"
 #include "http/refusals.h"
 #include "http/server.h"
+#include "http/tls_files.h"
 #include "io/worker.h"
 #include "receive/admission.h"
 #include "receive/folder_store.h"
@@ -49,7 +50,7 @@ struct Parts {  // what a running receiver consists of
   Log& log;
   receive::EventStore& store;
   receive::JwksSource* keys;
-  std::shared_ptr<http::TlsServer const> tls;
+  http::TlsFiles* certificate;  // null: plain http
   std::optional<int> handed_socket;
   Exit exit = Exit::done;
 };
@@ -96,13 +97,18 @@ io::Task<void> live(Parts& parts) {
   auto const server = http::serve(
       std::move(*acceptor), loop, {loop},
       [&receiver](http::ServerRequest request) { return receiver.handle(std::move(request)); },
-      parts.clock, parts.limits, parts.tls, receive::admit_by_address(parts.limits));
+      parts.clock, parts.limits, parts.certificate != nullptr ? parts.certificate->now() : nullptr,
+      receive::admit_by_address(parts.limits));
+  auto const worker = io::thread_worker("certificate", 5);
   io::TaskScope keepers(loop);
   keepers.start(
       http::tell_refusals([&server] { return server->refused(); }, parts.clock, parts.log));
   keepers.start(parts.store.keep());
   if (parts.keys != nullptr) keepers.start(parts.keys->keep());
-  fmt::print("listening on {}://{}\n", parts.tls ? "https" : "http", io::text_of(server->local()));
+  if (parts.certificate != nullptr)
+    keepers.start(http::keep_renewed(*parts.certificate, *server, *worker, parts.clock, parts.log));
+  fmt::print("listening on {}://{}\n", parts.certificate != nullptr ? "https" : "http",
+             io::text_of(server->local()));
   std::fflush(stdout);
 
   static_cast<void>(co_await signals.async_wait(io::op));
@@ -153,11 +159,11 @@ Exit run(Receive& args) {
   io::DiskFiles files;
   auto const log = stderr_log(args.verbose ? LogLevel::debug : LogLevel::info);
 
-  std::shared_ptr<http::TlsServer const> tls;
+  std::optional<http::TlsFiles> certificate;
   if (!args.tls_cert.empty()) {
-    auto made = http::make_tls_server(args.tls_cert, args.tls_key);
-    if (!made) return failed(made.error());
-    tls = std::move(*made);
+    auto opened = http::TlsFiles::open(args.tls_cert, args.tls_key);
+    if (!opened) return failed(opened.error());
+    certificate = std::move(*opened);
   }
   auto store = receive::open_folder_store(
       {files, clock, random, *log,
@@ -184,11 +190,16 @@ Exit run(Receive& args) {
     keys.emplace(context.get_executor(), clock, *log, receive::jwks_from_file(files, args.jwks));
   }
 
-  Parts parts{args,           receive::server_limits(std::move(*proxies)),
-              context,        clock,
-              network,        *log,
-              **store,        keys ? &*keys : nullptr,
-              std::move(tls), handed};
+  Parts parts{args,
+              receive::server_limits(std::move(*proxies)),
+              context,
+              clock,
+              network,
+              *log,
+              **store,
+              keys ? &*keys : nullptr,
+              certificate ? &*certificate : nullptr,
+              handed};
   {
     io::TaskScope scope(context.get_executor());
     scope.start(live(parts));
@@ -231,7 +242,8 @@ void add_https(CLI::App& app, Receive& args) {
   app.add_option("--file-mode", args.file_mode,
                  "Who may read the files that are made, less what the umask takes [0600]")
       ->type_name("OCTAL");
-  app.add_option("--tls-cert", args.tls_cert, "Serve https: certificate chain, PEM")
+  app.add_option("--tls-cert", args.tls_cert,
+                 "Serve https: certificate chain, PEM; read again when it changes")
       ->type_name("FILE");
   app.add_option("--tls-key", args.tls_key, "Its private key, PEM")->type_name("FILE");
   app.add_option("--trusted-proxy", args.trusted_proxies,

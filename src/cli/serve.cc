@@ -56,8 +56,15 @@ io::Task<void> run(Life& life) {
   }
   life.node = std::move(*node);
   io::nice_thread(5);  // nothing of this thread is as urgent as the committer
-  fmt::print("listening on http://{}\n", io::text_of(life.node->local()));
+  fmt::print("listening on {}://{}\n", life.node->is_secure() ? "https" : "http",
+             io::text_of(life.node->local()));
   std::fflush(stdout);
+  if (!life.node->is_secure() && !life.node->local().address().is_loopback())
+    life.parts.log.warning(
+        "tokens and events come in the clear from beyond this machine: set listen.tls_certificate "
+        "and "
+        "listen.tls_key, or listen on 127.0.0.1 behind a proxy that speaks https",
+        {{"address", io::text_of(life.node->local())}});
 
   bool guest_is_well = true;
   if (life.guest != nullptr) {
@@ -193,6 +200,9 @@ Exit run_serve(ServeFlags const& flags) {
     fmt::print("{}", print_settings(loaded->shown));
     return Exit::done;
   }
+  if (flags.demo && !loaded->settings.node.certificate_file.empty())
+    return complain("--demo speaks with itself in the clear: leave listen.tls_certificate out"),
+           Exit::usage;
   if (flags.demo)
     return run_demo(std::move(loaded->settings), flags.settings.at("data").has_value());
   return serve(std::move(loaded->settings), nullptr);

@@ -231,6 +231,10 @@ std::vector<Row> rows_of(Settings& into) {
 
   row("listen", "address", "127.0.0.1:8080", take_endpoint(node.listen),
       "address and port of everything; port 0 picks a free one", "listen");
+  row("listen", "tls_certificate", "", take_text(node.certificate_file),
+      "PEM file of the certificate, and those up to its authority, to serve https with; read again "
+      "when it changes");
+  row("listen", "tls_key", "", take_text(node.key_file), "PEM file of its private key");
   row("listen", "connections", "8192", take_count(node.http.connections, 1, 1'000'000),
       "connections that clients may hold open; past it the one that rests longest is closed");
   row("listen", "connections_per_address", "2048",
@@ -322,6 +326,9 @@ std::expected<Loaded, std::vector<std::string>> load_settings(Sources const& sou
       apply(at->second, "--" + at->first);
     loaded.shown.push_back(std::move(shown));
   }
+  auto const& node = loaded.settings.node;
+  if (node.certificate_file.empty() != node.key_file.empty())
+    faults.emplace_back("listen.tls_certificate, listen.tls_key: give both or none");
   if (!faults.empty()) return std::unexpected(std::move(faults));
   return loaded;
 }

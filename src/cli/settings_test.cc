@@ -183,5 +183,16 @@ TEST(BytesTest, reads_and_prints_sizes) {
   EXPECT_EQ(format_bytes(7), "7");
 }
 
+TEST(Settings, a_certificate_without_its_key_is_a_fault) {
+  Sources sources;
+  sources.flags["listen-tls-certificate"] = "cert.pem";
+
+  auto const loaded = load_settings(sources);
+
+  ASSERT_FALSE(loaded);
+  EXPECT_THAT(loaded.error(),
+              ElementsAre("listen.tls_certificate, listen.tls_key: give both or none"));
+}
+
 }  // namespace
 }  // namespace millrace::cli

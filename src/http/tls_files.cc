@@ -5,6 +5,11 @@
 #include <utility>
 
 namespace millrace::http {
+namespace {
+
+constexpr auto between_looks = std::chrono::seconds(5);
+
+}  // namespace
 
 TlsFiles::Stamp TlsFiles::stamp_of(std::string const& file) {
   struct stat found{};
@@ -42,6 +47,21 @@ Result<TlsFiles::Look> TlsFiles::look() {
   refused_ = found;
   if (!told_) return Look::same;
   return pass(made);
+}
+
+io::Task<void> keep_renewed(TlsFiles& files, Server& server, io::Worker& worker, io::Clock& clock,
+                            Log& log) {
+  for (;;) {
+    co_await clock.sleep_for(between_looks);
+    auto const looked = co_await io::offload(worker, [&files] { return files.look(); });
+    if (!looked) {
+      log.warning("the new certificate cannot be served; the one before stays",
+                  {{"reason", looked.error().what}});
+    } else if (*looked == TlsFiles::Look::renewed) {
+      server.renew(files.now());
+      log.info("a new certificate is served from now on");
+    }
+  }
 }
 
 }  // namespace millrace::http

@@ -8,7 +8,10 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "http/server.h"
+#include "io/clock.h"
+#include "io/worker.h"
 
 namespace millrace::http {
 
@@ -37,5 +40,10 @@ class TlsFiles {
   std::optional<std::array<Stamp, 2>> refused_;  // what did not fit, once
   bool told_ = false;                            // of refused_
 };
+
+// Looks every 5 s, on `worker`, and gives the server what is new; the log has a line for each pair that comes and each that cannot be
+// served. Until it is cancelled; all outlive it.
+io::Task<void> keep_renewed(TlsFiles& files, Server& server, io::Worker& worker, io::Clock& clock,
+                            Log& log);
 
 }  // namespace millrace::http

@@ -58,6 +58,10 @@ Result<void> Node::listen() {
                                    : parts_.network.listen(parts_.loops.front(), settings_.listen);
   if (!acceptor) return pass(acceptor);
   acceptor_ = std::move(*acceptor);
+  if (settings_.certificate_file.empty()) return {};
+  auto certificate = http::TlsFiles::open(settings_.certificate_file, settings_.key_file);
+  if (!certificate) return pass(certificate);
+  certificate_ = std::move(*certificate);
   return {};
 }
 
@@ -219,7 +223,7 @@ void Node::open_doors() {
   server_ = http::serve(
       std::move(acceptor_), parts_.loops.front(), parts_.loops,
       [this](http::ServerRequest request) { return route(std::move(request)); }, parts_.clock,
-      settings_.http, nullptr,
+      settings_.http, certificate_ ? certificate_->now() : nullptr,
       admit_by_credentials(*registry_, parts_.clock, settings_.http.bodies_in_memory,
                            settings_.ingest.any_signature));
   serving_ = server_.get();
@@ -235,6 +239,8 @@ void Node::start_chores() {
   chores_.start(
       http::tell_refusals([this] { return server_->refused(); }, parts_.clock, parts_.log));
   chores_.start(store_token_uses());
+  if (certificate_)
+    chores_.start(http::keep_renewed(*certificate_, *server_, *worker_, parts_.clock, parts_.log));
 }
 
 // Which room answers what. The rest, the page and unknown paths included, is the control plane's.

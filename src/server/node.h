@@ -15,6 +15,7 @@
 #include "formats/caliper_validator.h"
 #include "http/client.h"
 #include "http/server.h"
+#include "http/tls_files.h"
 #include "ingest/ingest.h"
 #include "io/clock.h"
 #include "io/files.h"
@@ -33,6 +34,7 @@ struct NodeSettings {
   store::FolderSettings store;
   io::Endpoint listen;
   std::optional<int> socket;  // a listening socket that was handed over; then `listen` is not used
+  std::string certificate_file, key_file;  // PEM, of the node's own door; empty: plain http
   ingest::IngestSettings ingest;
   delivery::DispatcherSettings delivery;
   delivery::CaliperCheck caliper_check = delivery::CaliperCheck::off;
@@ -67,6 +69,7 @@ class Node {
   io::Task<Result<void>> stop();
 
   io::Endpoint local() const { return server_->local(); }
+  bool is_secure() const { return certificate_.has_value(); }  // it serves https
   Metrics const& metrics() const { return *metrics_; }
   delivery::Dispatcher& dispatcher() { return *dispatcher_; }
 
@@ -95,7 +98,7 @@ class Node {
   std::optional<formats::CaliperRenderer> caliper_;
   std::optional<formats::CaliperValidator> validator_;  // if the output is to be checked
   std::unique_ptr<DriftWatch> drift_;
-  std::unique_ptr<io::Worker> worker_;  // for what is rare and takes long: keys
+  std::unique_ptr<io::Worker> worker_;  // for what is rare and takes long: keys, certificates
   std::unique_ptr<store::Store> store_;
   std::optional<crypto::Sealer> sealer_;
   std::unique_ptr<SigningKeys> keys_;
@@ -109,6 +112,7 @@ class Node {
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<Health> health_;
   std::unique_ptr<io::Acceptor> acceptor_;
+  std::optional<http::TlsFiles> certificate_;
   std::unique_ptr<http::Server> server_;
   std::atomic<http::Server const*> serving_{nullptr};  // server_, for other threads
   std::shared_ptr<void> following_;                    // the log, for the metrics and the drift
