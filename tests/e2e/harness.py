@@ -48,6 +48,12 @@ def wait_for(what, condition, seconds=30.0):
         pause.wait(0.02)
 
 
+def node():
+    """The Node that ./test has installed in tools/node; else the system's."""
+    ours = sorted(ROOT.glob("tools/node/node_modules/node-linux-*/bin/node"))
+    return str(ours[0]) if ours else shutil.which("node") or skip("there is no node")
+
+
 class Folder:
     """A temporary folder that goes with the story; kept where a story fails, for people to look at."""
 
@@ -117,8 +123,9 @@ def serve_command(data, *flags, listen="127.0.0.1:0"):
 class Server(Process):
     """`millrace serve` on a folder; loopback receivers are allowed explicitly."""
 
-    def __init__(self, data, *flags, environment=None, wrap=(), listen="127.0.0.1:0", **more):
+    def __init__(self, data, *flags, environment=None, wrap=(), listen="127.0.0.1:0", tls=None, **more):
         self.data = Path(data)
+        self.tls = ssl.create_default_context(cafile=tls.authority) if tls else None
         settings = {"MILLRACE_DELIVERY_ALLOW": "127.0.0.0/8"}
         settings.update(environment or {})
         super().__init__([*wrap, *serve_command(data, *flags, listen=listen)], str(data) + ".log", settings, **more)
@@ -126,8 +133,13 @@ class Server(Process):
     def token(self):
         return (self.data / "admin.token").read_text().strip()
 
+    def connect(self):
+        if self.tls:
+            return http.client.HTTPSConnection(self.host, self.port, timeout=60, context=self.tls)
+        return http.client.HTTPConnection(self.host, self.port, timeout=60)
+
     def call(self, method, path, body=None, token=None, headers=None, expect=None):
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
+        connection = self.connect()
         all_headers = {"Authorization": "Bearer " + (token or self.token())}
         if token == "":
             all_headers = {}
