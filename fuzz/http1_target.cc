@@ -135,7 +135,7 @@ void agree(Reading const& a, Reading const& b, std::size_t text_size) {
   check(a.may_reuse == b.may_reuse, "the connection is used again or not");
   check(a.answer.body_cut == b.answer.body_cut, "the body is cut or not");
   // Bytes behind an answer are told only when they came with it.
-  constexpr std::string_view behind = "bad framing: there are bytes behind the answer";
+  static constexpr std::string_view behind = "bad framing: there are bytes behind the answer";
   auto const without = [](std::string_view reason) {
     if (reason.ends_with(behind)) reason.remove_suffix(behind.size());
     if (reason.ends_with("; ")) reason.remove_suffix(2);
