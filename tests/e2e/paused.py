@@ -16,7 +16,8 @@ def run(folder):
 
     sink = Sink(answer=answer)
     stream = server.add_stream(sink.url)["id"]
-    server.call("POST", "/api/v1/events", delivered_form(*event(1)), expect=200)
+    one = delivered_form(*event(1)).encode()
+    server.call("POST", "/api/v1/events", one, headers={"Content-Type": "application/json"}, expect=200)
     assert asked.wait(20), "the first attempt is under way"
 
     server.process.send_signal(signal.SIGSTOP)
