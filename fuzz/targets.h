@@ -23,5 +23,7 @@ void http1_answer(std::string_view input);   // what an endpoint answers, in pie
 void http1_request(std::string_view input);  // what several clients of one server send, in pieces
 void http2_frames(
     std::string_view input);  // the same over HTTP/2, with several exchanges under way
+void http2_requests(
+    std::string_view input);  // what clients send over HTTP/2, on several connections and streams
 
 }  // namespace millrace::fuzz
