@@ -13,6 +13,8 @@
 namespace millrace::json {
 namespace {
 
+constexpr std::size_t most_refused = 100;  // fields that are told, and guessed at, of one object
+
 bool has_control(std::string_view text) {
   return std::ranges::any_of(
       text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
@@ -184,9 +186,11 @@ boost::json::object const* Fields::object(std::string_view key) {
 }
 
 void Fields::refuse_others() {
+  std::size_t refused = 0;
   for (auto const& [name, value] : object_) {
     auto const key = view(name);
     if (std::ranges::find(asked_, key) != asked_.end()) continue;
+    if (++refused > most_refused) return wrong("", "has more fields that are not known here");
     auto const guess = nearest(key, asked_);
     wrong(key, guess.empty() ? "is not a field that is known here"
                              : fmt::format("is not a field that is known here; did you mean {}?",

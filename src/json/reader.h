@@ -54,7 +54,7 @@ class Fields {
   boost::json::object const* object(std::string_view key);
 
   void wrong(std::string_view key, std::string message);  // key "": the object itself
-  // Every key that no getter asked for is a fault, with a guess at what was meant.
+  // Every key that no getter asked for is a fault, with a guess at what was meant; the first 100 by name.
   void refuse_others();
   std::string pointer_of(std::string_view key) const;
 

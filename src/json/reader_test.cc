@@ -73,6 +73,19 @@ TEST_F(FieldsTest, refuses_unknown_fields_and_guesses_what_was_meant) {
                   "/color is not a field that is known here"));
 }
 
+TEST_F(FieldsTest, endless_unknown_fields_are_told_in_part) {
+  std::string text = "{";
+  for (int i = 0; i < 10'000; ++i) text += (i == 0 ? "\"f" : ",\"f") + std::to_string(i) + "\":1";
+  auto const value = parse(text + "}");
+  Fields fields(value->get_object(), "", troubles);
+  fields.has("name");
+
+  fields.refuse_others();
+
+  EXPECT_EQ(troubles.size(), 101U);
+  EXPECT_EQ(troubles.back().message, "has more fields that are not known here");
+}
+
 TEST_F(FieldsTest, a_misspelt_word_of_a_choice_is_told_the_nearest) {
   auto const value = parse(R"({"role":"onwer","other":"x"})");
   Fields fields(value->get_object(), "", troubles);
