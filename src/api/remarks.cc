@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 
 #include "base/nearest.h"
 #include "json/write.h"
@@ -29,38 +31,55 @@ std::string malformed(std::string_view type, model::Catalog const& catalog) {
   return {};
 }
 
-bool was_seen(Census const& census, model::Principal const& who, std::string const& type) {
-  return std::ranges::any_of(census.kinds, [&](auto const& item) {
-    return item.first.type == type && who.sees(item.first.account);
-  });
+// The event types that have come in at accounts that `who` sees; views of the census.
+std::set<std::string_view> seen_types(Census const& census, model::Principal const& who) {
+  std::set<std::string_view> types;
+  std::string_view account;
+  bool sees = false;
+  for (auto const& [kind, events] : census.kinds) {  // by account
+    if (kind.account != account) account = kind.account, sees = who.sees(account);
+    if (sees) types.insert(kind.type);
+  }
+  return types;
+}
+
+// Those of the stream that nobody can vouch for: not in the catalogue, not there before.
+std::vector<std::string_view> doubtful_types(model::Catalog const& catalog,
+                                             model::DataStream const& stream,
+                                             model::DataStream const* before) {
+  std::vector<std::string_view> types;
+  for (auto const& type : stream.event_types)
+    if (type != "*" && catalog.find(type) == nullptr &&
+        (before == nullptr || !std::ranges::binary_search(before->event_types, type)))
+      types.push_back(type);
+  return types;
 }
 
 void look_at_types(Remarks& remarks, Context const& context, Census const& census,
                    model::Principal const& who, model::DataStream const& stream,
                    model::DataStream const* before) {
   auto const& catalog = context.parts.catalog;
+  auto const doubtful = doubtful_types(catalog, stream, before);
+  if (doubtful.empty()) return;
+  auto const seen = seen_types(census, who);
   std::size_t named = 0;
-  for (auto const& type : stream.event_types) {
-    if (type == "*" || catalog.find(type) != nullptr) continue;
-    if (before != nullptr &&
-        std::ranges::find(before->event_types, type) != before->event_types.end())
-      continue;
-    if (auto const why = malformed(type, catalog); !why.empty()) {
-      if (++named <= most_named)
-        remarks.faults.push_back({"/event_types", json::quote(type) + " " + why});
-      continue;
+  for (auto const type : doubtful) {
+    if (seen.contains(type)) continue;
+    if (++named > most_named) {
+      remarks.warnings.emplace_back(
+          "more event types are not in the catalogue; they were not looked at");
+      return;
     }
-    if (was_seen(census, who, type) || ++named > most_named) continue;
     Nearest near(type);
     for (auto const& event : catalog.events()) near.consider(event.name);
-    if (!near.found().empty())
+    constexpr auto unknown = " is not an event of the catalogue, and none has come in so far";
+    if (auto const why = malformed(type, catalog); !why.empty())
+      remarks.faults.push_back({"/event_types", json::quote(type) + " " + why});
+    else if (!near.found().empty())
       remarks.faults.push_back(
-          {"/event_types", json::quote(type) +
-                               " is not an event of the catalogue, and none has come in" +
-                               did_you_mean(near.found())});
+          {"/event_types", json::quote(type) + unknown + did_you_mean(near.found())});
     else if (stream.format == model::Format::canvas)
-      remarks.warnings.push_back(json::quote(type) +
-                                 " is not an event of the catalogue, and none has come in so far");
+      remarks.warnings.push_back(json::quote(type) + unknown);
   }
 }
 
@@ -75,11 +94,12 @@ bool is_known(Context const& context, Census const& census, std::string const& a
 // One that nothing names yet may be right: that of a Canvas from which nothing has come so far.
 std::string unknown_account(Context const& context, Census const& census,
                             model::Principal const& who, std::string const& account) {
+  auto const streams = context.parts.registry.streams();  // viewed until the sentence is made
   Nearest near(account);
-  std::string last;
+  std::string_view last;
   for (auto const& [kind, events] : census.kinds)
     if (kind.account != last && who.sees(kind.account)) near.consider(last = kind.account);
-  for (auto const& stream : context.parts.registry.streams())
+  for (auto const& stream : streams)
     if (who.sees(stream->account)) near.consider(stream->account);
   return "nothing is known of the account " + json::quote(account) +
          ": no event, data stream or credential names it" + did_you_mean(near.found());
