@@ -65,6 +65,7 @@ TEST_F(RemarksTest, what_a_stream_has_already_is_not_remarked_on_again) {
 }
 
 TEST_F(RemarksTest, a_name_that_another_stream_of_the_account_has_is_warned_about) {
+  world.add_event(ours, "grade_change");
   auto const first = make(R"(["grade_change"])");
   auto const second = make(R"(["grade_change"])");
 
