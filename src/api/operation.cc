@@ -74,7 +74,7 @@ std::vector<KeyRow> key_rows(crypto::KeyRing const& ring, WallTime now) {
 
 Answer keys_answer(Context& context, Call const& call, PageAsk ask) {
   auto const ring = context.parts.keys.get();
-  auto rows = key_rows(*ring, context.parts.clock.wall());
+  auto rows = key_rows(*ring, context.parts.store.time().earliest());
   std::sort(rows.begin(), rows.end(), [](auto const& a, auto const& b) { return a.kid < b.kid; });
   co_return co_await list_answer(context, call, std::move(ask),
                                  item_rows<KeyRow>(

@@ -41,6 +41,9 @@ class LaneDispatcher final : public Dispatcher {
     if (!states) co_return pass(states);
     std::vector<std::vector<model::DataStream>> streams_of(shards_.size());
     std::vector<std::vector<store::StreamState>> states_of(shards_.size());
+    bool const none_is_new = std::ranges::all_of(streams, [&](model::DataStream const& stream) {
+      return std::ranges::find(*states, stream.id, &store::StreamState::stream) != states->end();
+    });
     for (auto& stream : streams) streams_of[place_of(stream.id)].push_back(std::move(stream));
     for (auto& state : *states) states_of[place_of(state.stream)].push_back(std::move(state));
     co_await on_loop(parts_.loops.front(), begin_checkpoints());
@@ -50,7 +53,10 @@ class LaneDispatcher final : public Dispatcher {
       if (!opened) co_return opened;
     }
     // A stream that is new must be known before anything happens that it should get.
-    co_return co_await on_loop(parts_.loops.front(), checkpointer_.flush());
+    auto flushed = co_await on_loop(parts_.loops.front(), checkpointer_.flush());
+    // On a full disk a node starts all the same: what it does is stored once there is space.
+    if (!flushed && flushed.error().fault == Fault::busy && none_is_new) co_return Result<void>();
+    co_return flushed;
   }
 
   io::Clock& clock() { return parts_.clock; }

@@ -209,6 +209,23 @@ TEST_F(RestartTest, events_behind_the_tail_are_read_from_the_store) {
   EXPECT_GT(store->reads, 0);
 }
 
+TEST_F(RestartTest, a_start_on_a_full_disk_delivers_and_stores_its_progress_later) {
+  open({stream(1)});
+  append(3);
+  sim.advance(1s);
+  stop();
+  memory.fail_checkpoints(1, {Fault::busy, "disk: no space"});
+  expected_errors = 1;
+
+  open({stream(1)});
+  append(2);
+  sim.advance(5s);
+
+  EXPECT_THAT(endpoint(1)->got, SizeIs(5));
+  stop();
+  EXPECT_EQ(run(memory.load_streams())->at(0).progress.counters.delivered, 5U);
+}
+
 TEST_F(RestartTest, a_failing_store_is_asked_again) {
   auto one = stream(1);
   one.state = model::StreamState::deactivated;
