@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/confirm.h"
 #include "cli/credentials.h"
 
 namespace millrace::cli {
@@ -26,15 +27,24 @@ Exit add(Credentials& args) {
       server->object("POST", std::string(path),
                      boost::json::serialize(boost::json::object{{"accounts", accounts_of(args)}}));
   if (!made) return give_up(made.error());
-  if (args.reach.json) return print_json(*made), Exit::done;
+  if (args.reach.json) {
+    print_json(*made);
+    remark_warnings(*made);
+    return Exit::done;
+  }
   fmt::print(
       "Access key id:      {}\nSecret access key:  {}\nThe secret is shown only now: keep it "
       "safe.\n",
       shown(*made, "access_key_id"), shown(*made, "secret_access_key"));
+  remark_warnings(*made);
   return Exit::done;
 }
 
-Exit revoke(Credentials& args) { return revoke_credential(args, path, "access key"); }
+Exit revoke(Credentials& args) {
+  return revoke_credential(args, {"access key", path, "access_key_id", ""},
+                           "What producers sign with it is refused at once; Canvas drops such "
+                           "events within seconds.");
+}
 
 }  // namespace
 
@@ -64,9 +74,9 @@ Command access_keys_command() {
                     "--account", args->accounts,
                     "Root account uuid that it may send for; repeat for more; default: every one")
                 ->type_name("UUID");
-            leaf("revoke", "End one at once", revoke)
-                ->add_option("ID", args->id, "Access key id")
-                ->required();
+            auto* const revoking = leaf("revoke", "End one at once", revoke);
+            revoking->add_option("ID", args->id, "Access key id, or its beginning")->required();
+            add_yes(*revoking, args->yes);
             return [args] { return args->chosen(); };
           }};
 }

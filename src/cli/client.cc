@@ -206,6 +206,12 @@ Exit give_up(Error const& error) {
   return error.fault == Fault::invalid ? Exit::usage : Exit::failed;
 }
 
+void remark_warnings(boost::json::object const& answer) {
+  auto const* const warnings = answer.if_contains("warnings");
+  if (warnings == nullptr || !warnings->is_array()) return;
+  for (auto const& warning : warnings->get_array()) remark(shown(&warning));
+}
+
 std::string percent(std::string_view text) {
   std::string out;
   for (char const c : text) {

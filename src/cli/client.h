@@ -64,6 +64,9 @@ class ServerClient {
 // Prints the error's line; no for `missing`, usage for `invalid`, failed for all else.
 Exit give_up(Error const& error);
 
+// What the server did, and thinks that may surprise: each of the answer's `warnings` as a remark.
+void remark_warnings(boost::json::object const& answer);
+
 // "a b" as "a%20b", for queries and path parts.
 std::string percent(std::string_view text);
 

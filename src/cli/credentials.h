@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cli/client.h"
+#include "cli/naming.h"
 
 namespace millrace::cli {
 
@@ -13,14 +14,16 @@ struct Credentials {
   std::vector<std::string> accounts;
   std::string expires;   // a time; empty: never
   bool offline = false;  // on the data folder of a service that is stopped
+  bool yes = false;
   std::function<Exit()> chosen;
 };
 
-// The accounts as the API takes them; none given: `otherwise`.
+// The accounts as the API takes them; none given: every one.
 boost::json::array accounts_of(Credentials const& args);
 Exit list_credentials(Credentials& args, std::string_view path,
                       std::vector<std::string> const& fields, std::vector<std::string> headings,
                       std::string_view none);
-Exit revoke_credential(Credentials& args, std::string_view path, std::string_view kind);
+// Asks first; `loss`: a sentence that says what the end of this one means.
+Exit revoke_credential(Credentials& args, NamedKind const& kind, std::string_view loss);
 
 }  // namespace millrace::cli

@@ -15,38 +15,18 @@
 #include "base/encoding.h"
 #include "cli/client.h"
 #include "cli/commands.h"
+#include "cli/doctor_service.h"
+#include "cli/process.h"
 #include "http/resolver.h"
 #include "io/files.h"
 
 namespace millrace::cli {
 namespace {
 
-enum class Verdict : std::uint8_t { ok, warn, fail };
-
-struct Finding {
-  std::string check;
-  Verdict verdict = Verdict::ok;
-  std::string what;  // is the case
-  std::string cure;  // empty when all is well
-};
-
 struct DoctorFlags {
-  std::string data = "./data";
-  std::string server = "http://127.0.0.1:8080";
+  Reach reach;
   std::string name = "canvas.instructure.com";
-  bool server_given = false;
-  bool json = false;
 };
-
-Finding ok(std::string check, std::string what) {
-  return {std::move(check), Verdict::ok, std::move(what), {}};
-}
-Finding warn(std::string check, std::string what, std::string cure) {
-  return {std::move(check), Verdict::warn, std::move(what), std::move(cure)};
-}
-Finding bad(std::string check, std::string what, std::string cure) {
-  return {std::move(check), Verdict::fail, std::move(what), std::move(cure)};
-}
 
 // ---- the machine
 
@@ -127,8 +107,11 @@ Finding check_resolver(HttpDesk& desk, std::string const& name) {
   desk.run(resolve(desk.clock(), name, resolved));
   if (resolved.trouble == http::NameTrouble::none)
     return ok("resolver", fmt::format("{} found in {} ms", name, whole_ms(resolved.took)));
+  auto const what = resolved.reason.starts_with(name)
+                        ? resolved.reason
+                        : fmt::format("{}: {}", name, resolved.reason);
   return warn(
-      "resolver", fmt::format("{}: {}", name, resolved.reason),
+      "resolver", what,
       "look at /etc/resolv.conf and the way to its servers; without names nothing is delivered");
 }
 
@@ -185,6 +168,7 @@ Finding check_sync(io::Files& files, io::Clock const& clock, std::string const& 
 
 struct FolderState {
   std::vector<Finding> findings;
+  bool is_one = false;  // a service has been started on it: only such a folder is written to
   bool in_use = false;
 };
 
@@ -202,13 +186,18 @@ Finding check_secret(std::string const& folder, std::string const& name) {
 FolderState check_folder(io::Files& files, std::string const& folder) {
   FolderState state;
   auto const lock_path = folder + "/lock";
-  auto const there = files.exists(lock_path);
-  if (!there || !*there) {
+  auto const there = files.exists(folder), locked_once = files.exists(lock_path);
+  if (!there || !*there || !locked_once || !*locked_once) {
     state.findings.push_back(
-        warn("folder", fmt::format("{}: no service has been started here", folder),
-             "give the right one by --data, or start one: millrace serve --data " + folder));
+        bad("folder",
+            fmt::format(
+                "{}: {}", folder,
+                there && *there ? "no service has been started on it" : "there is no such folder"),
+            "give the right one by --data, or start a service: millrace serve --data " +
+                shell_word(folder)));
     return state;
   }
+  state.is_one = true;
   auto lock = files.open(lock_path, io::OpenMode::write);
   if (!lock) {
     state.findings.push_back(
@@ -223,27 +212,6 @@ FolderState check_folder(io::Files& files, std::string const& folder) {
                                             : "no service is running on it now")));
   state.findings.push_back(check_secret(folder, "master.key"));
   return state;
-}
-
-// ---- the service
-
-Finding check_service(HttpDesk& desk, std::string const& server) {
-  auto const url = http::parse_url(server + "/readyz");
-  if (!url)
-    return bad("service", fmt::format("{}: {}", server, url.error().what),
-               "give its URL by --server");
-  http::Ask ask;
-  ask.method = "GET";
-  ask.url = &*url;
-  ask.deadline = std::chrono::seconds(6);
-  auto const answer = desk.ask(ask);
-  if (answer.trouble != http::Trouble::none)
-    return bad("service", fmt::format("{}: {}", server, harmless(answer.reason)),
-               "give its URL by --server, or see its log");
-  if (answer.status == 200) return ok("service", fmt::format("{} is ready", server));
-  return bad("service",
-             fmt::format("{} is not ready: {}", server, harmless(answer.body.substr(0, 200))),
-             "see its log");
 }
 
 // ---- the report
@@ -261,27 +229,38 @@ char const* name_of(Verdict verdict) {
 }
 
 void print(Finding const& finding) {
-  fmt::print("{:<5} {:<12} {}{}\n", name_of(finding.verdict), finding.check, finding.what,
-             finding.cure.empty() ? "" : "; " + finding.cure);
+  fmt::print("{:<5} {:<12} {}{}\n", name_of(finding.verdict), finding.check, harmless(finding.what),
+             finding.cure.empty() ? "" : "; " + harmless(finding.cure));
+}
+
+// Of the folder: of ./data too where no server is named. What is no folder of a service is not written to.
+bool check_data(DoctorFlags const& flags, io::Clock const& clock, std::vector<Finding>& findings) {
+  io::DiskFiles files;
+  auto const& data = flags.reach.data;
+  auto const place = data.empty() ? std::string("./data") : data;
+  auto folder = check_folder(files, place);
+  findings.insert(findings.end(), folder.findings.begin(), folder.findings.end());
+  if (!folder.is_one) return false;
+  findings.push_back(check_space(files, place));
+  findings.push_back(check_sync(files, clock, place));
+  return folder.in_use;
 }
 
 Exit run_doctor(DoctorFlags const& flags) {
-  io::DiskFiles files;
   auto desk = HttpDesk::open();
   if (!desk) return failed(desk.error());
   auto& clock = (*desk)->clock();
 
   std::vector<Finding> findings{check_clock(clock), check_descriptors(), check_trust(),
                                 check_resolver(**desk, flags.name)};
-  auto folder = check_folder(files, flags.data);
-  findings.insert(findings.end(), folder.findings.begin(), folder.findings.end());
-  auto const there = files.exists(flags.data);
-  auto const place = there && *there ? flags.data : std::string(".");
-  findings.push_back(check_space(files, place));
-  findings.push_back(check_sync(files, clock, place));
-  if (folder.in_use || flags.server_given) findings.push_back(check_service(**desk, flags.server));
+  bool const elsewhere = names_server(flags.reach);
+  bool const in_use =
+      (!flags.reach.data.empty() || !elsewhere) && check_data(flags, clock, findings);
+  if (in_use || elsewhere)
+    for (auto& finding : look_at_service(**desk, flags.reach))
+      findings.push_back(std::move(finding));
 
-  if (flags.json) {
+  if (flags.reach.json) {
     boost::json::array all;
     for (auto const& finding : findings)
       all.push_back(boost::json::object{{"check", finding.check},
@@ -300,32 +279,24 @@ Exit run_doctor(DoctorFlags const& flags) {
 }  // namespace
 
 Command doctor_command() {
-  return {.name = "doctor",
-          .summary = "Check this machine, the data folder and a running service",
-          .group = Group::check,
-          .examples =
-              "  millrace doctor --data /var/lib/millrace\n"
-              "  millrace doctor --data ./data --server http://127.0.0.1:8080\n"
-              "\n"
-              "Each line says ok, warn or fail. Exit status: 0 nothing failed, 1 something did.",
-          .add = [](CLI::App& app) {
-            auto const flags = std::make_shared<DoctorFlags>();
-            app.add_option("--data", flags->data, "data folder of the service (./data)")
-                ->type_name("DIR");
-            app.add_option_function<std::string>(
-                   "--server",
-                   [flags](std::string const& url) {
-                     flags->server = url;
-                     flags->server_given = true;
-                   },
-                   "URL of the service; asked when it runs on the folder, or when given "
-                   "(http://127.0.0.1:8080)")
-                ->type_name("URL");
-            app.add_option("--name", flags->name, "a name to look up (canvas.instructure.com)")
-                ->type_name("HOST");
-            app.add_flag("--json", flags->json, "print JSON");
-            return std::function<Exit()>([flags] { return run_doctor(*flags); });
-          }};
+  return {
+      .name = "doctor",
+      .summary = "Check this machine, the data folder, a running service and its streams",
+      .group = Group::check,
+      .examples =
+          "  millrace doctor --data /var/lib/millrace\n"
+          "  millrace doctor --data ./data --server http://127.0.0.1:8080\n"
+          "\n"
+          "Without --server, and without --data, it looks at ./data; a service that runs on the "
+          "folder is asked, too.\n"
+          "Each line says ok, warn or fail. Exit status: 0 nothing failed, 1 something did.",
+      .add = [](CLI::App& app) {
+        auto const flags = std::make_shared<DoctorFlags>();
+        add_reach(app, flags->reach);
+        app.add_option("--name", flags->name, "A name to look up (canvas.instructure.com)")
+            ->type_name("HOST");
+        return std::function<Exit()>([flags] { return run_doctor(*flags); });
+      }};
 }
 
 }  // namespace millrace::cli

@@ -133,8 +133,20 @@ Result<void> send_all(EmitSource& source, EmitSender& sender, HttpDesk& desk, do
   }
 }
 
+// What is given for the other way of sending, or of finding events; empty: all is used.
+std::string unused_flags(Emit const& args, bool kinesis) {
+  if (kinesis && (args.reach.token || !args.reach.data.empty()))
+    return "--token and --data are not used with --as kinesis, which signs by --access-key";
+  if (!kinesis && (!args.access_key.empty() || !args.session_token.empty()))
+    return "--access-key and --session-token are not used with --as json, which has a token";
+  if (args.sample == 0 && !args.account.empty())
+    return "--account is not used, as the events of files name their own";
+  return kinesis ? std::string() : unused_of(args.reach);
+}
+
 Result<std::unique_ptr<EmitSender>> sender_for(Emit const& args, SendTo to) {
   bool const kinesis = args.as == "kinesis" || (args.as.empty() && !args.access_key.empty());
+  if (auto const unused = unused_flags(args, kinesis); !unused.empty()) remark(unused);
   if (!kinesis) {
     auto reach = args.reach;
     reach.server = args.to;

@@ -108,6 +108,10 @@ std::string problem_text(int status, std::string_view answer, std::string_view s
       text = json::text_at(object, "detail").value_or(json::text_at(object, "title").value_or(""));
   }
   if (text.empty()) text = fmt::format("the server answered {}", status);
+  // REST's way to insist is a member of the body.
+  constexpr std::string_view insist = "say \"confirm\": true";
+  if (auto const at = text.find(insist); at != text.npos)
+    text.replace(at, insist.size(), "give --yes");
   if (status == 401)
     text += "; give a valid token by --token, MILLRACE_TOKEN, or --data DIR (its admin.token)";
   return harmless(text);

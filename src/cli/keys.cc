@@ -7,6 +7,8 @@
 
 #include "cli/client.h"
 #include "cli/commands.h"
+#include "cli/confirm.h"
+#include "cli/naming.h"
 #include "cli/table.h"
 
 namespace millrace::cli {
@@ -15,7 +17,7 @@ namespace {
 struct Keys {
   Reach reach;
   std::string emergency;
-  bool yes = false;
+  bool emergency_given = false, yes = false;
   std::function<Exit()> chosen;
 };
 
@@ -37,15 +39,39 @@ Exit list(Keys& args) {
   return Exit::done;
 }
 
+constexpr NamedKind keys_kind{"signing key", "/api/v1/signing_keys", "kid", ""};
+
+std::string cost_of_withdrawal(std::string const& kid) {
+  return fmt::format(
+      "This withdraws the key {} for good. What it has signed and is not verified yet, retries "
+      "included, will be refused by receivers that have the new list of keys.",
+      kid);
+}
+
+Result<boost::json::object> ask_rotation(ServerClient& server, Keys const& args, bool confirmed) {
+  boost::json::object wanted;
+  if (args.emergency_given) wanted["emergency"] = args.emergency;
+  if (confirmed) wanted["confirm"] = true;
+  return server.object("POST", "/api/v1/signing_keys/rotate",
+                       wanted.empty() ? std::string() : boost::json::serialize(wanted));
+}
+
 Exit rotate(Keys& args) {
   auto server = ServerClient::open(args.reach);
   if (!server) return give_up(server.error());
-  std::string body;
-  boost::json::object wanted;
-  if (!args.emergency.empty()) wanted["emergency"] = args.emergency;
-  if (args.yes) wanted["confirm"] = true;
-  if (!wanted.empty()) body = boost::json::serialize(wanted);
-  auto const answer = server->object("POST", "/api/v1/signing_keys/rotate", body);
+  if (args.emergency_given) {
+    auto kid = find_id(*server, keys_kind, args.emergency);
+    if (!kid) return give_up(kid.error());
+    args.emergency = std::move(*kid);
+    if (auto const stopped = unless_sure(cost_of_withdrawal(args.emergency), args.yes))
+      return *stopped;
+  }
+  auto answer = ask_rotation(*server, args, args.yes);
+  // The server says what it would cost so soon after the last rotation.
+  if (!answer && answer.error().fault == Fault::conflict && !args.yes) {
+    if (auto const stopped = unless_sure(answer.error().what + ".", false)) return *stopped;
+    answer = ask_rotation(*server, args, true);
+  }
   if (!answer) return give_up(answer.error());
   if (args.reach.json) return print_json(*answer), Exit::done;
   if (args.emergency.empty())
@@ -80,12 +106,15 @@ Command keys_command() {
             leaf("list", "List them: previous, current, next, and older", list);
             auto* const rotating = leaf("rotate", "Let the next key sign from now on", rotate);
             rotating
-                ->add_option("--emergency", args->emergency,
-                             "Withdraw this key at once: it is published no more")
+                ->add_option_function<std::string>(
+                    "--emergency",
+                    [args](std::string const& kid) {
+                      args->emergency = kid;
+                      args->emergency_given = true;
+                    },
+                    "Withdraw this key at once: it is published no more; a kid, or its beginning")
                 ->type_name("KID");
-            rotating->add_flag("--yes", args->yes,
-                               "Also within an hour of the last rotation, when receivers may not "
-                               "know the next key yet");
+            add_yes(*rotating, args->yes);
             return [args] { return args->chosen(); };
           }};
 }

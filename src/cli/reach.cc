@@ -34,10 +34,6 @@ Result<std::string> checked_token(std::string token, std::string_view from) {
   return token;
 }
 
-bool names_server(Reach const& reach) {
-  return !reach.server.empty() || variable("MILLRACE_SERVER").has_value();
-}
-
 }  // namespace
 
 void add_reach(CLI::App& app, Reach& reach) {
@@ -68,6 +64,10 @@ void add_reach(CLI::App& app, Reach& reach) {
          "Wait this long for the server to be ready (0s)")
       ->type_name("TIME");
   app.add_flag("--json", reach.json, "Print JSON");
+}
+
+bool names_server(Reach const& reach) {
+  return !reach.server.empty() || variable("MILLRACE_SERVER").has_value();
 }
 
 Result<std::string> find_server(Reach const& reach) {

@@ -33,6 +33,9 @@ Result<std::string> find_token(Reach const& reach);
 // That of the folder of a server. Fails with: denied, invalid (it holds none).
 Result<std::string> token_in(std::string const& folder);
 
+// Whether a server is named, by a flag or by the environment.
+bool names_server(Reach const& reach);
+
 // What was given and is not used, as sentences for stderr; empty: all is used.
 std::string unused_of(Reach const& reach);
 

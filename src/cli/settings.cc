@@ -7,6 +7,7 @@
 #include <cctype>
 #include <set>
 
+#include "base/nearest.h"
 #include "base/version.h"
 #include "cli/rows.h"
 #include "http/guard.h"
@@ -89,6 +90,12 @@ Take take_names(std::vector<std::string>& into) {
   };
 }
 
+std::string nearest_of(std::string_view word, std::set<std::string> const& known) {
+  Nearest near(word);
+  for (auto const& name : known) near.consider(name);
+  return std::string(near.found());
+}
+
 std::string upper(std::string_view text) {
   std::string out(text);
   for (auto& c : out) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
@@ -129,7 +136,8 @@ void read_section(std::string const& file, std::string const& section, toml::tab
     auto const name = fmt::format("{}.{}", section, key.str());
     auto const at = place(file, node.source());
     if (!known.contains(name)) {
-      faults.push_back(fmt::format("{}: {}: there is no such setting", at, name));
+      faults.push_back(fmt::format("{}: {}: there is no such setting{}", at, name,
+                                   did_you_mean(nearest_of(name, known))));
     } else if (auto text = text_of(node)) {
       given[name] = {std::move(*text), at};
     } else {
@@ -173,11 +181,18 @@ std::map<std::string, Given> read_environment(Sources const& sources, std::vecto
     if (auto const at = sources.environment.find(row.variable()); at != sources.environment.end())
       given[row.name()] = {at->second, at->first};
   }
-  for (auto const& [variable, value] : sources.environment)
-    if (!variables.contains(variable) && std::ranges::any_of(sections, [&](auto const& prefix) {
+  for (auto const& [variable, value] : sources.environment) {
+    if (variables.contains(variable) || variable == "MILLRACE_TOKEN" ||
+        variable == "MILLRACE_SERVER")
+      continue;
+    // Others may set variables that begin with our name (a cluster does, for a service that is called so): only what stands in a
+    // section of ours, or is nearly a setting, is meant for us.
+    auto const near = nearest_of(variable, variables);
+    if (!near.empty() || std::ranges::any_of(sections, [&](auto const& prefix) {
           return variable.starts_with(prefix);
         }))
-      faults.push_back(fmt::format("{}: there is no such setting", variable));
+      faults.push_back(fmt::format("{}: there is no such setting{}", variable, did_you_mean(near)));
+  }
   return given;
 }
 

@@ -72,6 +72,24 @@ TEST(SettingsTest, takes_a_flag_before_the_environment_before_the_file_before_th
   EXPECT_EQ(shown(*loaded, "delivery.issuer").from, "default");
 }
 
+TEST(SettingsTest, a_slip_in_the_section_of_a_variable_is_a_fault_and_another_program_s_is_none) {
+  Sources slip;
+  slip.environment = {{"MILLRACE_DELVERY_ALLOW", "10.0.0.0/8"}};
+  auto const refused = load_settings(slip);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error(),
+              ElementsAre("MILLRACE_DELVERY_ALLOW: there is no such setting; did you mean "
+                          "MILLRACE_DELIVERY_ALLOW?"));
+
+  Sources
+      others;  // as a cluster sets them for a service of this name, and what other commands read
+  others.environment = {{"MILLRACE_PORT", "tcp://10.0.0.1:80"},
+                        {"MILLRACE_SERVICE_HOST", "10.0.0.1"},
+                        {"MILLRACE_TOKEN", "x"},
+                        {"MILLRACE_SERVER", "x"}};
+  EXPECT_TRUE(load_settings(others));
+}
+
 TEST(SettingsTest, tells_all_faults_at_once_with_where_each_stands) {
   auto sources = file(
       "loose = 1\n"
@@ -95,11 +113,12 @@ TEST(SettingsTest, tells_all_faults_at_once_with_where_each_stands) {
       UnorderedElementsAre(
           "millrace.toml:1: loose: stands outside of a [section]",
           "millrace.toml:3: delivery.window: must be from 1 to 4096, not 0",
-          "millrace.toml:4: delivery.widnow: there is no such setting",
+          "millrace.toml:4: delivery.widnow: there is no such setting; did you mean "
+          "delivery.window?",
           HasSubstr("millrace.toml:5: delivery.allow: "),
           HasSubstr("millrace.toml:7: store.log_age: must be a time"),
           HasSubstr("millrace.toml:8: store.log_bytes: must be text"),
-          "MILLRACE_STORE_FODLER: there is no such setting",
+          "MILLRACE_STORE_FODLER: there is no such setting; did you mean MILLRACE_STORE_FOLDER?",
           HasSubstr("MILLRACE_LISTEN_ADDRESS: listen.address: must be an address and a port"),
           HasSubstr("--ingest-hold: ingest.hold: must be from "),
           HasSubstr("--caliper-validate: caliper.validate: must be off, warn or refuse")));

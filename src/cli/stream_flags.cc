@@ -90,7 +90,7 @@ Result<void> StreamFlags::put_tls(boost::json::object& delivery) const {
       continue;
     }
     auto text = files.read_all(*path, 1 << 20);
-    if (!text) return fail(text.error().fault, fmt::format("{}: {}", flag, text.error().what));
+    if (!text) return fail(Fault::io, fmt::format("{}: {}", flag, text.error().what));
     tls[key] = std::move(*text);
   }
   if (!tls.empty()) delivery["tls"] = std::move(tls);

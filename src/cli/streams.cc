@@ -98,22 +98,10 @@ Exit show(Streams& args) {
   return Exit::done;
 }
 
-// What a person should know of a stream that was just made or changed: what the server remarks, a name that is there twice, and flags
-// that have no effect on it.
-void remark_on(ServerClient& server, StreamFlags const& flags, boost::json::object const& stream) {
-  if (auto const* warnings = stream.if_contains("warnings");
-      warnings != nullptr && warnings->is_array())
-    for (auto const& warning : warnings->get_array()) remark(shown(&warning));
+// What a person should know of a stream that was just made or changed: what the server remarks, and flags that have no effect on it.
+void remark_on(StreamFlags const& flags, boost::json::object const& stream) {
+  remark_warnings(stream);
   for (auto const& idle : flags.idle_flags(stream)) remark(idle);
-  if (!flags.name) return;
-  auto const others = server.items(
-      fmt::format("{}?account={}", streams_kind.path, percent(shown(stream, "account"))));
-  if (!others) return;  // the change is made, and this is a remark only
-  for (auto const& other : *others)
-    if (auto const* one = other.if_object();
-        one != nullptr && shown(*one, "name") == *flags.name && one->at("id") != stream.at("id"))
-      return remark(fmt::format("another data stream of this account has this name too: {}",
-                                shown(*one, "id")));
 }
 
 Exit add(Streams& args) {
@@ -131,7 +119,7 @@ Exit add(Streams& args) {
     fmt::print("Added data stream {}\nSend it a test event:  {}\nSee what is tried:     {}\n", id,
                again(args.reach, "streams test " + id),
                again(args.reach, "attempts " + id + " --follow"));
-  remark_on(*server, args.flags, *stream);
+  remark_on(args.flags, *stream);
   return Exit::done;
 }
 
@@ -147,7 +135,7 @@ Exit edit(Streams& args) {
   auto const stream = server->object("PATCH", path_of(args.id), boost::json::serialize(*body));
   if (!stream) return give_up(stream.error());
   print_stream(*stream, args.reach.json);
-  remark_on(*server, args.flags, *stream);
+  remark_on(args.flags, *stream);
   return Exit::done;
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/confirm.h"
 #include "cli/credentials.h"
 #include "cli/process.h"
 #include "cli/usage.h"
@@ -26,9 +27,8 @@ Exit list(Credentials& args) {
       "No tokens.");
 }
 
-void print_token(std::string_view secret, std::string_view id, Credentials const& args) {
+void print_token(std::string_view secret, std::string_view id) {
   fmt::print("Token:  {}\nId:     {}\nThe token is shown only now: keep it safe.\n", secret, id);
-  if (args.accounts.empty()) fmt::print("It is good for every account; --account names some.\n");
 }
 
 // The way in for whoever has the data folder, and no token left.
@@ -52,11 +52,11 @@ Exit add_offline(Credentials const& args) {
   auto const made = server::add_token_offline(
       std::move(token), {.files = files, .clock = clock, .random = random, .log = *log});
   if (!made) return failed(made.error());
-  if (args.reach.json) {
+  if (args.reach.json)
     print_json(boost::json::object{{"id", made->record.id}, {"token", made->secret}});
-    return Exit::done;
-  }
-  print_token(made->secret, made->record.id, args);
+  else
+    print_token(made->secret, made->record.id);
+  if (args.accounts.empty()) remark("it is good for every account; --account names some");
   return Exit::done;
 }
 
@@ -69,12 +69,17 @@ Exit add(Credentials& args) {
   if (!args.expires.empty()) body["expires_at"] = args.expires;
   auto const made = server->object("POST", std::string(path), boost::json::serialize(body));
   if (!made) return give_up(made.error());
-  if (args.reach.json) return print_json(*made), Exit::done;
-  print_token(shown(*made, "token"), shown(*made, "id"), args);
+  if (args.reach.json)
+    print_json(*made);
+  else
+    print_token(shown(*made, "token"), shown(*made, "id"));
+  remark_warnings(*made);
   return Exit::done;
 }
 
-Exit revoke(Credentials& args) { return revoke_credential(args, path, "token"); }
+Exit revoke(Credentials& args) {
+  return revoke_credential(args, {"token", path}, "Whoever uses it is refused at once.");
+}
 
 }  // namespace
 
@@ -121,9 +126,10 @@ Command tokens_command() {
             adding->add_flag("--offline", args->offline,
                              "Add it to the data folder (--data) of a service that is stopped: the "
                              "way in when no owner's token is left");
-            leaf("revoke", "End one at once", revoke)
-                ->add_option("ID", args->id, "Id of the token")
+            auto* const revoking = leaf("revoke", "End one at once", revoke);
+            revoking->add_option("ID", args->id, "Id of the token, its beginning, or its name")
                 ->required();
+            add_yes(*revoking, args->yes);
             return [args] { return args->chosen(); };
           }};
 }

@@ -85,7 +85,7 @@ Exit run(Verify const& args) {
     fmt::print("{{\"header\":{},\"claims\":{}}}\n", verified->header, verified->claims);
   } else {
     fmt::print("Verified: signed with key {}\nHeader: {}\nClaims: {}\n", harmless(verified->kid),
-               verified->header, verified->claims);
+               harmless(verified->header), harmless(verified->claims));
   }
   return Exit::done;
 }

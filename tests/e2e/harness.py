@@ -174,8 +174,9 @@ class Server(Process):
 
 
 def millrace(*words, environment=None, expect=0, stdin=None):
-    run = subprocess.run([MILLRACE, *map(str, words)], capture_output=True, text=True, check=False, input=stdin,
-                         env=dict(os.environ, **(environment or {})), timeout=120)
+    given = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
+    run = subprocess.run([MILLRACE, *map(str, words)], capture_output=True, text=True, check=False,
+                         env=dict(os.environ, **(environment or {})), timeout=120, **given)
     if expect is not None and run.returncode != expect:
         raise AssertionError(f"millrace {' '.join(map(str, words))}: status {run.returncode} instead of {expect}\n{run.stdout}\n{run.stderr}")
     return run
