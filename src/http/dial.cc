@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace millrace::http {
 namespace {
 
@@ -40,7 +42,7 @@ void Dial::go_on() {
 
 void Dial::give_up() {
   gave_up_ = true;
-  if (said_of_ != Phase::tls) trouble_ = Trouble::timeout;
+  if (said_of_ != Phase::tls || trouble_ == Trouble::own_side) trouble_ = Trouble::timeout;
   auto const silent =
       fmt::format("no {} within {:.1f} s", reached_ == Phase::tls ? "TLS handshake" : "connection",
                   seconds(needs_.connect_time));
@@ -65,9 +67,10 @@ io::Task<void> Dial::attempt(io::Endpoint to) {
   if (url_.tls()) {
     auto secured = needs_.tls->connecting(std::move(stream), url_, session_, needs_.http2);
     if (auto const done = co_await secured->handshake(needs_.turns); !done) {
+      auto const trouble = secured->is_ours() ? Trouble::own_side : Trouble::tls;
       wants_other_protocol_ = wants_other_protocol_ || secured->wants_other_protocol();
       if (!over())
-        failed(Phase::tls, Trouble::tls, fmt::format("{}: {}", io::text_of(to), done.error().what));
+        failed(Phase::tls, trouble, fmt::format("{}: {}", io::text_of(to), done.error().what));
       co_return;
     }
     if (over()) co_return;
@@ -85,13 +88,19 @@ io::Task<void> Dial::attempt(io::Endpoint to) {
 
 void Dial::failed(Phase where, Trouble trouble, std::string reason) {
   --running_;
-  // A broken handshake says more than a refused connection. Behind one name there may be servers that differ: each has its say.
-  if (reason_.empty() || where > said_of_) {
-    trouble_ = trouble;
+  // A broken handshake says more than a refused connection, and trouble of our own with one address excuses none of the others. Behind
+  // one name there may be servers that differ: each has its say.
+  bool const first = reason_.empty();
+  bool const of_more_weight =
+      trouble != Trouble::own_side && (trouble_ == Trouble::own_side || where > said_of_);
+  if (first || (of_more_weight && where > said_of_)) {
     reason_ = std::move(reason);
-    said_of_ = where;
   } else if (where == said_of_ && reason_.size() < max_reason_bytes) {
     reason_ += "; " + reason;
+  }
+  if (first || of_more_weight) {
+    trouble_ = trouble;
+    said_of_ = std::max(said_of_, where);
   }
   if (running_ == 0 && next_ == addresses_.size()) reached_ = said_of_;
   changed.notify();

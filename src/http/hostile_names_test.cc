@@ -194,6 +194,32 @@ TEST_F(HostileNamesTest, behind_an_address_that_refuses_the_next_is_tried_at_onc
   EXPECT_EQ(took, Duration::zero());
 }
 
+// ---- Trouble of our own
+
+TEST_F(HostileNamesTest, without_a_network_no_endpoint_is_to_blame) {
+  give({dns_a("10.1.2.3")}, {dns_aaaa("fd00::1")});
+  for (auto const* const address : {"10.1.2.3", "fd00::1"})
+    network.at(boost::asio::ip::make_address(address)).error = ENETUNREACH;
+
+  auto const [answer, took, bytes, came] = ask_name();
+
+  EXPECT_EQ(answer.trouble, Trouble::own_side);
+  EXPECT_THAT(answer.reason, HasSubstr("Network is unreachable"));
+  EXPECT_EQ(took, Duration::zero());
+}
+
+TEST_F(HostileNamesTest, trouble_of_our_own_with_one_address_excuses_none_of_the_others) {
+  give({dns_a("10.1.2.3")}, {dns_aaaa("fd00::1")});
+  network.at(boost::asio::ip::make_address("fd00::1")).error = ENETUNREACH;
+  auto const refused = ask_name().answer;
+  black_hole("10.1.2.3");
+  auto const silent_one = ask_name().answer;
+
+  EXPECT_EQ(refused.trouble, Trouble::refused);
+  EXPECT_THAT(refused.reason, AllOf(HasSubstr("Network is unreachable"), HasSubstr("refused")));
+  EXPECT_EQ(silent_one.trouble, Trouble::timeout);
+}
+
 TEST_F(HostileNamesTest, when_all_refuse_each_has_its_say) {
   give({dns_a("10.1.2.3"), dns_a("10.1.2.4")});
   auto const answer = ask_name().answer;

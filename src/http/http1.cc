@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "base/encoding.h"
+#include "http/blame.h"
 
 namespace millrace::http {
 
@@ -78,7 +79,7 @@ void Http1::settle(Answer& answer, AnswerReader const& reader, Watch const& watc
     answer.trouble = Trouble::protocol;
     answer.reason = reader.why_bad();
   } else {
-    answer.trouble = Trouble::broken;
+    answer.trouble = blame_of_errno(code) == Blame::ours ? Trouble::own_side : Trouble::broken;
     answer.reason = fmt::format(
         "the connection {}{} {} the answer's header block", code != 0 ? "broke" : "was closed",
         code != 0 ? fmt::format(" ({})", std::generic_category().message(code)) : "",

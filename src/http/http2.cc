@@ -5,6 +5,7 @@
 #include <boost/asio/post.hpp>
 
 #include "base/encoding.h"
+#include "http/blame.h"
 
 namespace millrace::http {
 namespace {
@@ -89,7 +90,9 @@ io::Task<Exchanged> Http2::exchange(Ask const& ask, Watch& watch, Answer& answer
     if (engine_.last_frame_at() + silence < needs_.clock.now()) engine_.retire();
     co_return Exchanged::settled;
   }
-  answer.trouble = stream.state() == State::bad ? Trouble::protocol : Trouble::broken;
+  answer.trouble = stream.state() == State::bad ? Trouble::protocol
+                   : ours_                      ? Trouble::own_side
+                                                : Trouble::broken;
   answer.reason = stream.why();
   if (stream.state() == State::refused) co_return Exchanged::refused;
   // A connection that ends before it has served anybody is a refusal, too.
@@ -137,7 +140,7 @@ bool Http2::write() {
       needs_.tasks.start(shared_from_this(), write_rest());
     } else {
       take_all();  // a peer that takes nothing more may have said why, and what it has not processed
-      end(in_words(moved.code));
+      end(moved.code);
     }
     return false;
   }
@@ -170,7 +173,7 @@ void Http2::take_all() {
   while (!over_ && !engine_.is_over()) {
     auto const moved = connection_->stream->try_read(needs_.scratch);
     if (moved.state == io::Moved::State::again) return;
-    if (moved.state != io::Moved::State::done) return end(in_words(moved.code));
+    if (moved.state != io::Moved::State::done) return end(moved.code);
     engine_.take(as_text(needs_.scratch.first(moved.bytes)), needs_.clock.now());
   }
 }
@@ -180,6 +183,11 @@ void Http2::end(std::string const& why) {
   engine_.ended(why, needs_.clock.now());
   connection_->stream->close();
   needs_.changed(*this);
+}
+
+void Http2::end(int code) {
+  ours_ = ours_ || (!over_ && blame_of_errno(code) == Blame::ours);
+  end(in_words(code));
 }
 
 void Http2::close() {

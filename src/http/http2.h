@@ -54,6 +54,7 @@ class Http2 final : public std::enable_shared_from_this<Http2> {
   io::Task<void> write_rest();
   io::Task<void> read();
   void end(std::string const& why);
+  void end(int code);  // an errno; 0: the peer has closed
 
   std::shared_ptr<PooledConnection> connection_;
   Needs needs_;
@@ -62,7 +63,7 @@ class Http2 final : public std::enable_shared_from_this<Http2> {
   std::size_t written_ = 0;  // of out_
   std::size_t reserved_ = 0;
   SteadyTime idle_since_{};
-  bool flush_posted_ = false, writing_ = false, over_ = false;
+  bool flush_posted_ = false, writing_ = false, over_ = false, ours_ = false;
 };
 
 }  // namespace millrace::http

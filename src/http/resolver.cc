@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "http/blame.h"
+
 namespace millrace::http {
 namespace {
 
@@ -66,6 +68,8 @@ std::string words_of(int status) {
     case ARES_EREFUSED:
     case ARES_ECONNREFUSED:  // also when each server that was asked gave one of the above
       return "no name server can answer: each fails, refuses, or is not reached";
+    case ARES_EDESTRUCTION:
+      return "the question was given up";
     default:
       return ares_strerror(status);
   }
@@ -158,7 +162,7 @@ std::shared_ptr<Lookup> Resolver::look_up(std::string const& host) {
       channel_, host.c_str(), nullptr, &hints,
       [](void* arg, int status, int, ares_addrinfo* found) {
         std::unique_ptr<Asked> const own(static_cast<Asked*>(arg));
-        if (status != ARES_EDESTRUCTION) own->resolver.answered(*own, status, found);
+        own->resolver.answered(*own, status, found);
         if (found != nullptr) ares_freeaddrinfo(found);
       },
       asked.release());
@@ -192,9 +196,10 @@ void Resolver::answered(Asked& asked, int status, ares_addrinfo* found_nodes) {
     found(asked.host);
     lookup.good_until = clock_.now() + std::chrono::seconds(std::max(ttl, 1));
   } else {
-    bool const definite = status == ARES_ENOTFOUND || status == ARES_ENODATA ||
-                          status == ARES_EBADNAME || status == ARES_EBADRESP;
-    lookup.trouble = definite ? NameTrouble::name : silence(asked.host);
+    auto const blame = blame_of_name(status);
+    lookup.trouble = blame == Blame::endpoint ? NameTrouble::name
+                     : blame == Blame::ours   ? NameTrouble::resolver
+                                              : silence(asked.host);
     lookup.reason = fmt::format("{}: {}", asked.host, words_of(status));
     if (auto const own = lookups_.find(asked.host);
         own != lookups_.end() && own->second == asked.lookup)

@@ -49,7 +49,7 @@ class Resolver {
   std::shared_ptr<Lookup> look_up(std::string const& host);
   // At least ten times a second while is_busy().
   void tick();
-  void close();  // lookups under way never end
+  void close();  // lookups under way end, as trouble of the resolver
   bool is_busy() const { return pending_ > 0; }
   // What it means that nobody answers for this name.
   NameTrouble silence(std::string const& host = {}) const;

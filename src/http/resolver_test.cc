@@ -211,14 +211,21 @@ TEST_F(ResolverTest, joins_questions_for_one_name) {
   EXPECT_LE(dns.questions(), 2);
 }
 
-TEST_F(ResolverTest, ends_while_a_question_is_open) {
+io::Task<void> wait_until_done(Lookup& lookup) {
+  while (!lookup.done) co_await lookup.changed.wait();
+}
+
+TEST_F(ResolverTest, that_goes_away_ends_the_questions_that_are_open) {
   dns.answer = [](DnsQuestion const&) { return std::string(); };
   auto mine = std::make_unique<Resolver>(sim.executor(), sim.clock(), dns.address());
   auto const lookup = mine->look_up("silent.example");
   sim.run_until([&] { return dns.questions() > 0; });
+  auto const waiting = sim.start(wait_until_done(*lookup));
   mine.reset();
   sim.settle();
-  EXPECT_FALSE(lookup->done);
+  EXPECT_TRUE(waiting.done());
+  EXPECT_EQ(lookup->trouble, NameTrouble::resolver);
+  EXPECT_THAT(lookup->reason, ::testing::HasSubstr("given up"));
 }
 
 }  // namespace

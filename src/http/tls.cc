@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "base/encoding.h"
+#include "http/blame.h"
 #include "http/tls_identity.h"
 #include "http/tls_reasons.h"
 
@@ -124,6 +125,10 @@ io::Task<Result<void>> TlsStream::handshake(std::optional<Turns> turns) {
 
 void TlsStream::explain(int why) {
   wants_other_protocol_ = wants_other_protocol_ || is_about_alpn(ERR_peek_error());
+  if (auto const code = ERR_peek_error(); code != 0)
+    ours_ = ours_ || (reason_.empty() && blame_of_tls(code) == Blame::ours);
+  else
+    ours_ = ours_ || (why == SSL_ERROR_SYSCALL && blame_of_errno(errno) == Blame::ours);
   if (reason_.empty() && ERR_peek_error() != 0)
     reason_ = tls_trouble(ERR_peek_error(), {.shaken = shaken_,
                                              .asked = asked_for_certificate_,
@@ -322,6 +327,7 @@ int TlsClient::verified(int good, X509_STORE_CTX* store) {
   auto* const certificate = X509_STORE_CTX_get_current_cert(store);
   int const error = X509_STORE_CTX_get_error(store);
   stream->reason_ = certificate_trouble(error, certificate, stream->expected_name_);
+  stream->ours_ = blame_of_certificate(error) == Blame::ours;
   return 0;
 }
 

@@ -56,6 +56,7 @@ class TlsStream final : public io::ByteStream {
   std::string version() const;        // "TLSv1.3"
   std::string_view protocol() const;  // chosen by ALPN: "h2"; empty: none
   bool http2() const { return protocol() == "h2"; }
+  bool is_ours() const { return ours_; }  // what broke it: memory, say, or our network
   bool wants_other_protocol() const {
     return wants_other_protocol_;
   }  // none that was offered: it broke off
@@ -91,7 +92,7 @@ class TlsStream final : public io::ByteStream {
                 used_ = 0;  // since the last request: bytes from below, and those of the answer
   bool read_waits_for_write_ = false, write_waits_for_read_ = false, broken_ = false, mute_ = false,
        closed_ = false, shaken_ = false, asked_for_certificate_ = false,
-       wants_other_protocol_ = false;
+       wants_other_protocol_ = false, ours_ = false;
 };
 
 std::unique_ptr<TlsStream> tls_accepting(std::unique_ptr<io::ByteStream> below,

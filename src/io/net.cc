@@ -10,6 +10,7 @@
 #include <charconv>
 #include <utility>
 
+#include "io/blame.h"
 #include "io/ready_set.h"
 
 namespace millrace::io {
@@ -30,6 +31,13 @@ std::unexpected<Error> net_failure(boost::system::error_code code, std::string d
     return Fault::unreachable;
   }();
   return fail(fault, fmt::format("{}: {}", doing, code.message()));
+}
+
+// What the other side is not to blame for is busy: later it may work.
+std::unexpected<Error> connect_failure(boost::system::error_code code, Endpoint const& to) {
+  bool const ours = blame_of_errno(code.value()) == Blame::ours;
+  return fail(ours ? Fault::busy : Fault::unreachable,
+              fmt::format("connect to {}: {}", text_of(to), code.message()));
 }
 
 class TcpStream final : public ByteStream {
@@ -142,7 +150,7 @@ Task<Result<std::unique_ptr<ByteStream>>> SystemNetwork::connect(Endpoint to) {
   if (!error) co_return std::make_unique<TcpStream>(loop, std::move(socket));
   auto const state = co_await asio::this_coro::cancellation_state;
   if (state.cancelled() != asio::cancellation_type::none) unwind();
-  co_return net_failure(error, "connect to " + text_of(to));
+  co_return connect_failure(error, to);
 }
 
 Result<std::unique_ptr<Acceptor>> SystemNetwork::listen(Executor loop, Endpoint at) {

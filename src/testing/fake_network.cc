@@ -7,6 +7,8 @@
 #include <deque>
 #include <vector>
 
+#include "io/blame.h"
+
 namespace millrace::testing {
 namespace {
 
@@ -254,6 +256,10 @@ io::Task<Result<std::unique_ptr<io::ByteStream>>> FakeNetwork::connect(io::Endpo
   auto const refused = [&] {
     return fail(Fault::unreachable, fmt::format("connect to {}: refused", io::text_of(to)));
   };
+  if (int const error = world->routes[to.address()].error; error != 0)
+    co_return fail(
+        io::blame_of_errno(error) == io::Blame::ours ? Fault::busy : Fault::unreachable,
+        fmt::format("connect to {}: {}", io::text_of(to), std::generic_category().message(error)));
   bool const fails = world->counts_as_failed();
   auto const delay = world->routes[to.address()].delay;
   if (delay > Duration::zero()) co_await world->clock.sleep_for(2 * delay);

@@ -19,6 +19,7 @@ namespace millrace::testing {
 struct FakeRoute {
   Duration delay{};         // each way
   bool refuses = false;     // nobody listens there
+  int error = 0;            // connecting fails with this errno
   bool black_hole = false;  // connecting never ends, what is sent disappears
   std::size_t most = std::numeric_limits<
       std::size_t>::max();  // open connections; connecting one more waits for room
