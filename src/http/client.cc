@@ -235,6 +235,9 @@ std::shared_ptr<Http2> Core::share(std::shared_ptr<Origin> const& origin,
                      if (!one.objection().empty())
                        avoid_http2(*origin, self->clock_.now(), without_http2_after_trouble);
                      self->pool_.shared_changed(origin, one.shared_from_this());
+                   },
+                   [weak = weak_from_this()](Http2& one) {
+                     if (auto const self = weak.lock()) self->pool_.rests(one.shared_from_this());
                    }});
   pool_.share(origin, http2);
   http2->reserve();

@@ -122,7 +122,7 @@ void Http2::flush() {
     }
     if (!write()) break;
   }
-  if (engine_.live() == 0 && live_before > 0) idle_since_ = needs_.clock.now();
+  if (engine_.live() == 0 && live_before > 0) came_to_rest();
   if (engine_.is_over()) end("the connection was closed");
 }
 
@@ -162,11 +162,16 @@ io::Task<void> Http2::read() {
     auto const room_before = engine_.room();
     auto const live_before = engine_.live();
     take_all();
-    if (engine_.live() == 0 && live_before > 0) idle_since_ = needs_.clock.now();
+    if (engine_.live() == 0 && live_before > 0) came_to_rest();
     flush();
     if (!over_ && engine_.room() > room_before) needs_.changed(*this);
   }
   end("the connection was closed");
+}
+
+void Http2::came_to_rest() {
+  idle_since_ = needs_.clock.now();
+  if (needs_.rests) needs_.rests(*this);
 }
 
 void Http2::take_all() {

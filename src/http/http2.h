@@ -23,6 +23,7 @@ class Http2 final : public std::enable_shared_from_this<Http2> {
     std::size_t streams;           // at a time, at most
     // There is room for a stream, or the connection is over; called on the loop, also within exchange().
     std::function<void(Http2&)> changed;
+    std::function<void(Http2&)> rests{};  // its last stream has ended
   };
   Http2(std::shared_ptr<PooledConnection> connection, Needs needs);
 
@@ -51,6 +52,7 @@ class Http2 final : public std::enable_shared_from_this<Http2> {
   void flush();
   bool write();     // false: it must wait, or the connection is broken
   void take_all();  // that has come
+  void came_to_rest();
   io::Task<void> write_rest();
   io::Task<void> read();
   void end(std::string const& why);

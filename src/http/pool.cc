@@ -77,7 +77,7 @@ std::shared_ptr<PooledConnection> Pool::take_idle(Origin& origin, SteadyTime now
   while (!origin.idle.empty()) {
     auto connection = std::move(origin.idle.back());
     origin.idle.pop_back();
-    --idle_;
+    end_rest(*connection);
     // One that rested may have been closed, or sent what nobody asked for; a busy one had no time to.
     if (now - connection->idle_since < std::chrono::milliseconds(1) ||
         connection->stream->try_read(scratch).state == io::Moved::State::again)
@@ -103,9 +103,29 @@ void Pool::make_room(std::shared_ptr<Origin> const& origin) {
 
 void Pool::close_first_idle(std::shared_ptr<Origin> const& origin) {
   origin->idle.front()->stream->close();
+  end_rest(*origin->idle.front());
   origin->idle.erase(origin->idle.begin());
-  --idle_;
   give_room(origin);
+}
+
+// Those that rest are in the order of since when; one that a waiter did not take goes back to where it was.
+void Pool::begin_rest(Origin& origin, PooledConnection& connection) {
+  auto* older = newest_;
+  while (older != nullptr && older->idle_since > connection.idle_since) older = older->older;
+  connection.rests_in = &origin;
+  connection.older = older;
+  connection.newer = older != nullptr ? older->newer : oldest_;
+  (connection.newer != nullptr ? connection.newer->older : newest_) = &connection;
+  (older != nullptr ? older->newer : oldest_) = &connection;
+  ++idle_;
+}
+
+void Pool::end_rest(PooledConnection& connection) {
+  (connection.older != nullptr ? connection.older->newer : oldest_) = connection.newer;
+  (connection.newer != nullptr ? connection.newer->older : newest_) = connection.older;
+  connection.rests_in = nullptr;
+  connection.older = connection.newer = nullptr;
+  --idle_;
 }
 
 void Pool::give_back(std::shared_ptr<Origin> const& origin,
@@ -122,8 +142,8 @@ void Pool::give_back(std::shared_ptr<Origin> const& origin,
     next->changed.notify();
     return;
   }
+  begin_rest(*origin, *connection);
   origin->idle.push_back(std::move(connection));
-  ++idle_;
   // Somebody else may need the room more.
   if (!starved_.empty() && open >= limits.connections) evict_oldest();
 }
@@ -196,28 +216,30 @@ void Pool::let_look_again(Origin& origin, std::size_t count) {
   }
 }
 
+std::shared_ptr<Http2> Pool::Rest::still() const {
+  auto one = who.lock();
+  return one && one->idle() && !one->over() && one->idle_since() == since ? one : nullptr;
+}
+
+// Each rest is noted once and dropped once; those that are over are dropped before they are more than the others.
+void Pool::rests(std::shared_ptr<Http2> const& one) {
+  shared_rests_.push_back({one, one->idle_since()});
+  if (shared_rests_.size() > 64 + 2 * shared_)
+    std::erase_if(shared_rests_, [](Rest const& rest) { return rest.still() == nullptr; });
+}
+
 // Of the connections that nobody uses, the one that has rested longest.
 bool Pool::evict_oldest() {
-  std::shared_ptr<Origin> oldest;
   std::shared_ptr<Http2> shared;
-  auto since = SteadyTime::max();
-  for (auto const& [key, origin] : origins_) {
-    if (!origin->idle.empty() && origin->idle.front()->idle_since < since) {
-      oldest = origin;
-      shared = nullptr;
-      since = origin->idle.front()->idle_since;
-    }
-    for (auto const& one : origin->http2) {
-      if (!one->idle() || one->idle_since() >= since) continue;
-      shared = one;
-      since = one->idle_since();
-    }
+  for (; !shared && !shared_rests_.empty(); ++looked_at_) {
+    shared = shared_rests_.front().still();
+    if (!shared) shared_rests_.pop_front();
   }
-  if (shared) {
+  if (oldest_ != nullptr) ++looked_at_;
+  if (shared && (oldest_ == nullptr || shared->idle_since() < oldest_->idle_since))
     shared->close();
-  } else if (oldest) {
-    close_first_idle(oldest);
-  }
+  else if (oldest_ != nullptr)
+    close_first_idle(oldest_->rests_in->shared_from_this());
   return open < limits.connections;
 }
 
@@ -228,9 +250,11 @@ void Pool::close_idle(SteadyTime now) {
       return now < connection->idle_since + limits.idle_time;
     });
     auto const count = static_cast<std::size_t>(first_good - idle.begin());
-    for (auto at = idle.begin(); at != first_good; ++at) (*at)->stream->close();
+    for (auto at = idle.begin(); at != first_good; ++at) {
+      (*at)->stream->close();
+      end_rest(**at);
+    }
     idle.erase(idle.begin(), first_good);
-    idle_ -= count;
     origin->open -= count;
     open -= count;
     for (auto const& one : std::vector(origin->http2))  // closing takes it out
@@ -241,12 +265,14 @@ void Pool::close_idle(SteadyTime now) {
 void Pool::close_all_idle() {
   for (auto const& [key, origin] : origins_) {
     for (auto const& one : std::vector(origin->http2)) one->close();
-    for (auto const& connection : origin->idle) connection->stream->close();
+    for (auto const& connection : origin->idle) {
+      connection->stream->close();
+      end_rest(*connection);
+    }
     origin->open -= origin->idle.size();
     open -= origin->idle.size();
     origin->idle.clear();
   }
-  idle_ = 0;
 }
 
 }  // namespace millrace::http

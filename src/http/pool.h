@@ -29,6 +29,9 @@ struct PooledConnection {
   bool writing = false;
   bool http2 = false;           // chosen by ALPN
   bool chose_protocol = false;  // by ALPN, any
+  // While it rests: where, and its neighbours among those of all origins.
+  Origin* rests_in = nullptr;
+  PooledConnection *older = nullptr, *newer = nullptr;
 };
 
 struct Pool;
@@ -57,7 +60,7 @@ struct PoolWaiter {
   bool joins() const { return wish == Wish::join; }
 };
 
-struct Origin {
+struct Origin : std::enable_shared_from_this<Origin> {
   std::vector<std::shared_ptr<PooledConnection>> idle;  // the newest last
   std::size_t open = 0;                                 // idle, in use, or being opened
   std::size_t dialling = 0;                             // being opened
@@ -103,10 +106,15 @@ struct Pool {
   // Gives the streams that a shared connection has room for to those who wait; takes it out when it is over.
   void shared_changed(std::shared_ptr<Origin> const& origin, std::shared_ptr<Http2> const& http2);
   void let_look_again(Origin& origin, std::size_t count);
+  // A shared connection has no streams any more.
+  void rests(std::shared_ptr<Http2> const& one);
+  std::uint64_t looked_at() const { return looked_at_; }  // connections, to find the one to close
 
  private:
   friend struct PoolWaiter;
   bool evict_oldest();
+  void begin_rest(Origin& origin, PooledConnection& connection);
+  void end_rest(PooledConnection& connection);
   void close_first_idle(std::shared_ptr<Origin> const& origin);
   std::size_t limit_of(Origin const& origin) const {
     return std::min(limits.connections_per_origin, origin.limit);
@@ -116,6 +124,15 @@ struct Pool {
   std::deque<std::shared_ptr<Origin>>
       starved_;  // have waiters, and no room because of the process's limit
   std::size_t idle_ = 0, shared_ = 0;
+  PooledConnection *oldest_ = nullptr, *newest_ = nullptr;  // of those that rest
+  // Shared ones in the order in which they came to rest. An entry holds for as long as its connection has rested since.
+  struct Rest {
+    std::weak_ptr<Http2> who;
+    SteadyTime since{};
+    std::shared_ptr<Http2> still() const;  // null: it does not rest any more, or has again since
+  };
+  std::deque<Rest> shared_rests_;
+  std::uint64_t looked_at_ = 0;
 };
 
 // A counted connection, or the room for one, or a stream reserved on a shared one, that goes back whatever happens. Closes unless kept.
