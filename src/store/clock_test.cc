@@ -137,6 +137,7 @@ TEST_F(ClockTest, a_month_back_for_a_minute_removes_nothing_and_forgets_no_repea
 }
 
 TEST_F(ClockTest, events_around_a_jump_are_found_by_id) {
+  settings.segment_bytes = 8 << 20;  // no segment ends for being full
   for (Duration const jump : {month, -month, Duration(hours(2)), Duration(hours(-2))}) {
     files.replace_disk();
     appended_ = 0;
