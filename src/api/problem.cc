@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "api/json_text.h"
+#include "ingest/problem.h"
 
 namespace millrace::api {
 namespace {
@@ -69,7 +70,10 @@ int status_of(Fault fault) {
 
 http::ServerResponse problem(int status, std::string const& detail, FieldFaults const& errors) {
   ObjectText text;
-  text.text("type", "about:blank").text("title", title_of(status)).number("status", status);
+  // The one fault that has a type of its own, at both doors: callers tell it from others by it.
+  text.text("type", status == 422 ? ingest::key_reused : std::string_view("about:blank"))
+      .text("title", title_of(status))
+      .number("status", status);
   text.text("detail", detail);
   if (!errors.empty()) {
     std::vector<std::string> items;

@@ -392,6 +392,7 @@ TEST_F(StreamsTest, a_repeat_with_the_same_key_makes_nothing_new) {
   EXPECT_EQ(repeat.text("id"), first.text("id"));
   EXPECT_EQ(later.text("id"), first.text("id"));
   EXPECT_EQ(other_body.status, 422);
+  EXPECT_EQ(other_body.text("type"), "urn:millrace:problem:idempotency-key-reused");
   EXPECT_EQ(someone.status, 201);
   EXPECT_NE(someone.text("id"), first.text("id"));
   world.sim.advance(25h);

@@ -1,5 +1,5 @@
 // The log of the program: wide lines, one for each thing that happened, with everything known about it.
-//   A line is "2026-11-21T19:05:12.123Z info  attempt failed  stream=… event=… status=503". Nothing secret, nothing from outside
+//   A line is "2026-11-21T19:05:12.123Z warning an endpoint begins to fail  stream=… status=503". Nothing secret, nothing from outside
 //   unescaped: values with spaces, quotes or control characters are written as JSON strings.
 //   Threads: any.
 #pragma once
