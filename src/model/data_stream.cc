@@ -202,7 +202,7 @@ Result<DataStream> from_stored(std::string_view json) {
   auto const corrupt = [](std::string_view why) {
     return fail(Fault::corrupt, "stored data stream: " + std::string(why));
   };
-  auto const document = json::parse(json, {.bytes = 1024 * 1024, .depth = 16});
+  auto const document = json::parse(json, {.bytes = 4 * 1024 * 1024, .depth = 16});
   if (!document) return corrupt(document.error().what);
   auto const* const object = document->if_object();
   if (object == nullptr) return corrupt("is not an object");
