@@ -1,18 +1,18 @@
 // Tokens, access keys and the audit log. An owner handles those that lie wholly within its own accounts; others do not exist for it.
-#include "api/audit.h"
 #include "api/handlers.h"
 #include "api/json_text.h"
 #include "api/list.h"
 #include "api/remarks.h"
 #include "api/streams.h"
 #include "base/nearest.h"
+#include "control/audit.h"
 
 namespace millrace::api {
 namespace {
 
 constexpr std::size_t most_accounts = 100;
 
-ObjectText token_text(TokenRecord const& token) {
+ObjectText token_text(control::TokenRecord const& token) {
   ObjectText text;
   text.text("id", token.id).text("name", token.name).text("role", name_of(token.role));
   text.texts("accounts", token.accounts).time("created_at", token.created_at);
@@ -21,7 +21,7 @@ ObjectText token_text(TokenRecord const& token) {
   return text;
 }
 
-ObjectText access_key_text(AccessKeyRecord const& key) {
+ObjectText access_key_text(control::AccessKeyRecord const& key) {
   ObjectText text;
   text.text("access_key_id", key.access_key_id).texts("accounts", key.accounts);
   text.time("created_at", key.created_at).truth("revoked", key.revoked);
@@ -64,7 +64,7 @@ std::optional<WallTime> read_end(Context const& context, json::Fields& fields) {
 
 // A pair that producers sign with already, so that they need not be changed. Only who sees every account may choose an id: whether
 // one is taken tells about others.
-std::optional<Registry::GivenKey> read_given_key(Call const& call, json::Fields& fields) {
+std::optional<control::Registry::GivenKey> read_given_key(Call const& call, json::Fields& fields) {
   bool const has_id = fields.has("access_key_id");
   bool const has_secret = fields.has("secret_access_key");
   if (!has_id && !has_secret) return std::nullopt;
@@ -83,11 +83,11 @@ std::optional<Registry::GivenKey> read_given_key(Call const& call, json::Fields&
   if (secret && !std::all_of(secret->begin(), secret->end(), is_visible))
     fields.wrong("secret_access_key", "may have visible ASCII characters only");
   if (!id || !secret) return std::nullopt;
-  return Registry::GivenKey{std::move(*id), std::move(*secret)};
+  return control::Registry::GivenKey{std::move(*id), std::move(*secret)};
 }
 
 // Its secret was shown once and is not kept: a repeat cannot be answered like the first call, and must not make another.
-http::ServerResponse secret_was_shown(Made const& made) {
+http::ServerResponse secret_was_shown(control::Made const& made) {
   return problem(409, "this Idempotency-Key has made " + made.id + " at " + iso_ms(made.at) +
                           "; its secret is shown only once: if it is lost, revoke it and make "
                           "another with a new key");
@@ -104,7 +104,7 @@ class AuditRows final : public RowSource {
     if (!page) co_return pass(page);
     Rows rows;
     for (auto& record : page->items) {
-      auto const accounts = accounts_of_line(record.value);
+      auto const accounts = control::accounts_of_line(record.value);
       if (accounts && sees_all_of(who_, *accounts)) rows.items.push_back(std::move(record.value));
     }
     rows.next = std::move(page->next);
@@ -134,9 +134,9 @@ Answer list_tokens(Context& context, Call const& call) {
                 [&](auto const& token) { return !sees_all_of(call.principal, token.accounts); });
   co_return co_await list_answer(
       context, call, ask,
-      item_rows<TokenRecord>(
-          std::move(items), [](TokenRecord const& token) { return token.id; },
-          [](TokenRecord const& token) { return token_text(token).done(); }));
+      item_rows<control::TokenRecord>(
+          std::move(items), [](control::TokenRecord const& token) { return token.id; },
+          [](control::TokenRecord const& token) { return token_text(token).done(); }));
 }
 
 Answer make_token(Context& context, Call const& call) {
@@ -182,9 +182,9 @@ Answer list_access_keys(Context& context, Call const& call) {
   std::erase_if(items, [&](auto const& key) { return !sees_all_of(call.principal, key.accounts); });
   co_return co_await list_answer(
       context, call, ask,
-      item_rows<AccessKeyRecord>(
-          std::move(items), [](AccessKeyRecord const& key) { return key.access_key_id; },
-          [](AccessKeyRecord const& key) { return access_key_text(key).done(); }));
+      item_rows<control::AccessKeyRecord>(
+          std::move(items), [](control::AccessKeyRecord const& key) { return key.access_key_id; },
+          [](control::AccessKeyRecord const& key) { return access_key_text(key).done(); }));
 }
 
 Answer make_access_key(Context& context, Call const& call) {

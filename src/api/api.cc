@@ -143,7 +143,7 @@ class RoutedApi final : public Api {
     auto const& route = *found.route;
     if (auto refused = refuse(route, call)) co_return std::move(*refused);
 
-    std::optional<Turns::Turn> turn;
+    std::optional<control::Turns::Turn> turn;
     if (call.repeat) {
       turn.emplace(co_await context_.turns.take("repeat/" + call.repeat->key));
       call.made = context_.parts.registry.made(call.repeat->key);
@@ -177,7 +177,7 @@ std::optional<http::ServerResponse> RoutedApi::refuse(Route const& route, Call& 
   auto const printable = [](char c) { return c >= 0x20 && c < 0x7F; };
   if (key->empty() || key->size() > 255 || !std::all_of(key->begin(), key->end(), printable))
     return bad_input({{"Idempotency-Key", "must be 1 to 255 printable ASCII characters"}});
-  call.repeat = Repeat{
+  call.repeat = control::Repeat{
       crypto::sha256_hex(call.principal.id + "\n" + call.request.path + "\n" + std::string(*key)),
       crypto::sha256(call.request.body), call.principal.id};
   return std::nullopt;

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "api/registry.h"
 #include "base/log.h"
+#include "control/registry.h"
 #include "crypto/key_ring.h"
 #include "delivery/dispatcher.h"
 #include "formats/caliper.h"
@@ -24,7 +24,8 @@ namespace millrace::api {
 
 struct ApiParts {  // all outlive the Api
   store::Store& store;
-  Registry& registry;  // streams, tokens, access keys, accounts: in memory and in the store
+  control::Registry&
+      registry;  // streams, tokens, access keys, accounts: in memory and in the store
   delivery::Dispatcher& dispatcher;
   io::Shared<crypto::KeyRing> const& keys;
   io::Clock& clock;

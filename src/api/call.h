@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "api/problem.h"
-#include "api/registry.h"
+#include "control/registry.h"
 #include "http/server.h"
 #include "model/access.h"
 
@@ -25,8 +25,8 @@ struct Call {
   model::Principal principal;    // empty on open routes
   std::vector<std::string> ids;  // what stood for each {…} of the path
   Query query;
-  std::optional<Repeat> repeat;  // of an Idempotency-Key
-  std::optional<Made> made;      // what an earlier call with it has made
+  std::optional<control::Repeat> repeat;  // of an Idempotency-Key
+  std::optional<control::Made> made;      // what an earlier call with it has made
 };
 
 // Whether all of them are on his side of the wall.

@@ -3,13 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "api/turns.h"
 #include "testing/sim.h"
 
 namespace millrace::api {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::SizeIs;
 
 TEST(CallTest, percent_encoding_is_read_strictly) {
@@ -54,57 +52,6 @@ TEST(ProblemTest, each_fault_has_its_status) {
   EXPECT_EQ(status_of(Fault::uncertain), 504);
   EXPECT_EQ(status_of(Fault::corrupt), 500);
   EXPECT_EQ(status_of(Fault::io), 500);
-}
-
-io::Task<void> take_and_wait(Turns& turns, io::Clock& clock, std::string name, int what,
-                             std::vector<int>& order) {
-  auto const turn = co_await turns.take(std::move(name));
-  order.push_back(what);
-  co_await clock.sleep_for(std::chrono::seconds(1));
-  order.push_back(-what);
-}
-
-TEST(TurnsTest, one_name_is_one_at_a_time_in_order_of_arrival) {
-  testing::Sim sim;
-  Turns turns;
-  std::vector<int> order;
-
-  for (int i = 1; i <= 3; ++i) sim.start(take_and_wait(turns, sim.clock(), "a", i, order));
-  sim.advance(std::chrono::seconds(10));
-
-  EXPECT_THAT(order, ElementsAre(1, -1, 2, -2, 3, -3));
-}
-
-TEST(TurnsTest, other_names_do_not_wait) {
-  testing::Sim sim;
-  Turns turns;
-  std::vector<int> order;
-
-  sim.start(take_and_wait(turns, sim.clock(), "a", 1, order));
-  sim.start(take_and_wait(turns, sim.clock(), "b", 2, order));
-  sim.settle();
-
-  EXPECT_THAT(order, ElementsAre(1, 2));
-  sim.advance(std::chrono::seconds(1));
-}
-
-TEST(TurnsTest, who_is_cancelled_lets_the_next_one_go) {
-  testing::Sim sim;
-  Turns turns;
-  std::vector<int> order;
-  {
-    io::TaskScope cancelled(sim.executor());
-    cancelled.start(take_and_wait(turns, sim.clock(), "a", 1, order));
-    sim.settle();
-    sim.start(take_and_wait(turns, sim.clock(), "a", 2, order));
-    sim.settle();
-
-    cancelled.cancel();
-    sim.settle();
-  }
-
-  EXPECT_THAT(order, ElementsAre(1, 2));
-  sim.advance(std::chrono::seconds(1));
 }
 
 }  // namespace

@@ -5,8 +5,8 @@
 
 #include "api/api.h"
 #include "api/seats.h"
-#include "api/turns.h"
 #include "base/shares.h"
+#include "control/turns.h"
 
 namespace millrace::api {
 
@@ -34,7 +34,7 @@ struct CensusLimits {
 
 struct Context {
   ApiParts parts;
-  Turns turns{};
+  control::Turns turns{};
   Seats seats{};
   io::Shared<Census> census{Census()};
 };

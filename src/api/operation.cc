@@ -123,11 +123,11 @@ Answer rotate_signing_keys(Context& context, Call const& call) {
         "not know the next key yet, and would refuse what it signs. Wait until " +
             iso_s(*until) + ", or say \"confirm\": true");
 
-  AuditLine line{withdrawn ? "signing_keys.withdraw" : "signing_keys.rotate",
-                 withdrawn.value_or(""),
-                 "",
-                 {"*"},
-                 {}};
+  control::AuditLine line{withdrawn ? "signing_keys.withdraw" : "signing_keys.rotate",
+                          withdrawn.value_or(""),
+                          "",
+                          {"*"},
+                          {}};
   auto const noted = co_await context.parts.registry.note(line, call.principal);
   if (!noted) co_return failed(context, "write the audit log", noted.error());
   auto const rotated = co_await context.parts.rotate_keys(withdrawn);

@@ -127,7 +127,7 @@ http::ServerResponse not_yet_safe(Context& context, Error const& error) {
 
 // Beside the change's own line, which is stored before anybody can count. Told in the log where it cannot be stored.
 io::Task<void> note_events(Context& context, Call const& call, model::DataStream const& stream,
-                           std::string action, std::vector<FieldChange> counts) {
+                           std::string action, std::vector<control::FieldChange> counts) {
   auto const noted = co_await context.parts.registry.note(
       {std::move(action), stream.id.text(), stream.name, {stream.account}, std::move(counts)},
       call.principal);
@@ -136,7 +136,7 @@ io::Task<void> note_events(Context& context, Call const& call, model::DataStream
                             {{"stream", stream.id.text()}, {"why", noted.error().what}});
 }
 
-FieldChange count_of(std::string field, std::uint64_t events) {
+control::FieldChange count_of(std::string field, std::uint64_t events) {
   return {std::move(field), std::nullopt, std::to_string(events)};
 }
 
@@ -359,7 +359,7 @@ Answer change_stream(Context& context, Call const& call) {
     std::ranges::move(remarks.faults, std::back_inserter(checked.faults));
   }
   if (!checked.faults.empty()) co_return refuse_stream(checked);
-  if (changes_between(*stream, *changed).empty()) co_return stream_answer(200, *stream);
+  if (control::changes_between(*stream, *changed).empty()) co_return stream_answer(200, *stream);
 
   auto const saved = co_await context.parts.registry.save(std::move(*changed), stream->version,
                                                           call.principal, "data_streams.update");

@@ -150,7 +150,8 @@ class World {
   // The same store, read anew.
   void restart() {
     api.reset();
-    registry = std::move(*sim.run(Registry::open(store, test_sealer(), sim.clock(), sim.random())));
+    registry = std::move(
+        *sim.run(control::Registry::open(store, test_sealer(), sim.clock(), sim.random())));
     api = Api::make({store,
                      *registry,
                      dispatcher,
@@ -238,7 +239,7 @@ class World {
   model::Catalog const catalog = model::Catalog::load();
   formats::CaliperRenderer const caliper = std::move(*formats::CaliperRenderer::make(catalog));
   model::Drift drift{catalog};
-  std::unique_ptr<Registry> registry;
+  std::unique_ptr<control::Registry> registry;
   std::unique_ptr<Api> api;
 };
 

@@ -29,7 +29,7 @@ Result<void> keep_old_file(io::Files& files, Log& log, std::string const& path,
 
 }  // namespace
 
-io::Task<Result<bool>> make_first_token(store::Store& store, api::Registry& registry,
+io::Task<Result<bool>> make_first_token(store::Store& store, control::Registry& registry,
                                         io::Files& files, Log& log, std::string folder) {
   auto const records = co_await store.records(collection);
   if (!records) co_return pass(records);

@@ -94,16 +94,16 @@ io::Task<Result<void>> Node::open_secrets() {
   sealer_ = std::move(*sealer);
 
   worker_ = io::thread_worker("keys", 5);
-  auto keys = co_await SigningKeys::open({.store = *store_,
-                                          .sealer = *sealer_,
-                                          .clock = parts_.clock,
-                                          .random = parts_.random,
-                                          .worker = *worker_,
-                                          .log = parts_.log});
+  auto keys = co_await control::SigningKeys::open({.store = *store_,
+                                                   .sealer = *sealer_,
+                                                   .clock = parts_.clock,
+                                                   .random = parts_.random,
+                                                   .worker = *worker_,
+                                                   .log = parts_.log});
   if (!keys) co_return pass(keys);
   keys_ = std::move(*keys);
 
-  auto registry = co_await api::Registry::open(*store_, *sealer_, parts_.clock, parts_.random);
+  auto registry = co_await control::Registry::open(*store_, *sealer_, parts_.clock, parts_.random);
   if (!registry) co_return pass(registry);
   registry_ = std::move(*registry);
 

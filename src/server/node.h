@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "api/api.h"
+#include "control/signing_keys.h"
 #include "delivery/dispatcher.h"
 #include "formats/caliper.h"
 #include "formats/caliper_validator.h"
@@ -24,7 +25,6 @@
 #include "io/worker.h"
 #include "server/drift_watch.h"
 #include "server/health.h"
-#include "server/keys.h"
 #include "server/metrics.h"
 #include "store/open.h"
 
@@ -101,8 +101,8 @@ class Node {
   std::unique_ptr<io::Worker> worker_;  // for what is rare and takes long: keys, certificates
   std::unique_ptr<store::Store> store_;
   std::optional<crypto::Sealer> sealer_;
-  std::unique_ptr<SigningKeys> keys_;
-  std::unique_ptr<api::Registry> registry_;
+  std::unique_ptr<control::SigningKeys> keys_;
+  std::unique_ptr<control::Registry> registry_;
   std::optional<http::Guard> guard_;
   std::vector<std::unique_ptr<http::Client>> clients_;             // one for each loop
   std::vector<std::shared_ptr<delivery::Transports>> transports_;  // the same

@@ -8,12 +8,12 @@
 namespace millrace::server {
 namespace {
 
-using Made = Result<api::Registry::NewToken>;
+using Made = Result<control::Registry::NewToken>;
 
 io::Task<Made> add_to(store::Store& store, OfflineToken token, OfflineParts parts) {
   auto sealer = co_await open_master_key(store, parts.files, parts.random, token.folder);
   if (!sealer) co_return pass(sealer);
-  auto registry = co_await api::Registry::open(store, *sealer, parts.clock, parts.random);
+  auto registry = co_await control::Registry::open(store, *sealer, parts.clock, parts.random);
   if (!registry) co_return pass(registry);
   model::Principal const by{"offline", "offline, on the data folder", model::Role::owner, {"*"}};
   co_return co_await (*registry)->add_token(std::move(token.name), token.role,
@@ -30,7 +30,7 @@ io::Task<void> add_and_close(store::Store& store, OfflineToken token, OfflinePar
 
 }  // namespace
 
-Result<api::Registry::NewToken> add_token_offline(OfflineToken token, OfflineParts parts) {
+Result<control::Registry::NewToken> add_token_offline(OfflineToken token, OfflineParts parts) {
   // Opening a store makes one where there is none: a misspelt folder must not become a data folder.
   auto const there = parts.files.exists(token.folder + "/state.db");
   if (!there) return pass(there);

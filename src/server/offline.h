@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "api/registry.h"
 #include "base/log.h"
+#include "control/registry.h"
 #include "io/files.h"
 
 namespace millrace::server {
@@ -28,6 +28,6 @@ struct OfflineParts {  // all outlive the call
 
 // Adds a token to the store, with its audit line; the secret is in the answer and nowhere else. Blocks.
 // Fails with: missing (there is no store in the folder), conflict (a running process uses it), and what opening a store fails with.
-Result<api::Registry::NewToken> add_token_offline(OfflineToken token, OfflineParts parts);
+Result<control::Registry::NewToken> add_token_offline(OfflineToken token, OfflineParts parts);
 
 }  // namespace millrace::server

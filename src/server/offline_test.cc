@@ -26,7 +26,7 @@ TEST_F(OfflineTest, a_token_is_added_to_the_folder_of_a_stopped_service) {
   open();
   auto sealer = wait(open_master_key(*store, files, random, "/data"));
   ASSERT_TRUE(sealer) << sealer.error().what;
-  auto const registry = wait(api::Registry::open(*store, *sealer, clock, random));
+  auto const registry = wait(control::Registry::open(*store, *sealer, clock, random));
   ASSERT_TRUE(registry) << registry.error().what;
   auto const who = (*registry)->token(made->secret);
   ASSERT_TRUE(who);

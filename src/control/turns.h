@@ -10,7 +10,7 @@
 #include "io/shared.h"
 #include "io/task.h"
 
-namespace millrace::api {
+namespace millrace::control {
 
 class Turns {
  public:
@@ -62,4 +62,4 @@ class Turns {
   io::Locked<Waiting> waiting_;
 };
 
-}  // namespace millrace::api
+}  // namespace millrace::control

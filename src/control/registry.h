@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "api/audit.h"
+#include "control/audit.h"
 #include "crypto/seal.h"
 #include "io/clock.h"
 #include "io/random.h"
@@ -19,7 +19,7 @@
 #include "model/data_stream.h"
 #include "store/store.h"
 
-namespace millrace::api {
+namespace millrace::control {
 
 struct TokenRecord {  // what may be shown of a token
   std::string id, name;
@@ -122,4 +122,4 @@ class Registry : public model::Credentials {
   virtual io::Task<Result<void>> note(AuditLine line, model::Principal by) = 0;
 };
 
-}  // namespace millrace::api
+}  // namespace millrace::control

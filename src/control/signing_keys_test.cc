@@ -1,11 +1,11 @@
-#include "server/keys.h"
+#include "control/signing_keys.h"
 
 #include <gmock/gmock.h>
 
 #include "testing/memory_store.h"
 #include "testing/sim.h"
 
-namespace millrace::server {
+namespace millrace::control {
 namespace {
 
 using std::chrono::hours;
@@ -205,4 +205,4 @@ TEST_F(KeysTest, knows_no_key_that_is_not_there) {
 }
 
 }  // namespace
-}  // namespace millrace::server
+}  // namespace millrace::control

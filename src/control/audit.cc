@@ -1,14 +1,26 @@
-#include "api/audit.h"
+#include "control/audit.h"
 
 #include <boost/json.hpp>
 
-#include "api/json_text.h"
+#include "json/write.h"
 
-namespace millrace::api {
+namespace millrace::control {
 namespace {
 
 std::string optional_text(std::optional<std::string> const& text) {
-  return text ? quoted(*text) : "null";
+  return text ? json::quote(*text) : "null";
+}
+
+void write_texts(json::Writer& out, std::vector<std::string> const& texts) {
+  out.begin_array();
+  for (auto const& text : texts) out.text(text);
+  out.end_array();
+}
+
+std::string texts_json(std::vector<std::string> const& texts) {
+  json::Writer out;
+  write_texts(out, texts);
+  return std::move(out).take();
 }
 
 std::string rate_text(std::optional<double> rate) {
@@ -28,15 +40,16 @@ std::vector<FieldChange> changes_between(model::DataStream const& a, model::Data
   };
   auto const truth = [](bool value) { return std::string(value ? "true" : "false"); };
 
-  told("/name", quoted(a.name), quoted(b.name));
-  told("/account", quoted(a.account), quoted(b.account));
-  told("/format", quoted(name_of(a.format)), quoted(name_of(b.format)));
+  told("/name", json::quote(a.name), json::quote(b.name));
+  told("/account", json::quote(a.account), json::quote(b.account));
+  told("/format", json::quote(name_of(a.format)), json::quote(name_of(b.format)));
   told("/event_types", texts_json(a.event_types), texts_json(b.event_types));
-  told("/delivery/method", quoted(name_of(a.delivery.method)), quoted(name_of(b.delivery.method)));
+  told("/delivery/method", json::quote(name_of(a.delivery.method)),
+       json::quote(name_of(b.delivery.method)));
   named("/delivery/url", a.delivery.url != b.delivery.url);
   told("/delivery/sign_payload", truth(a.delivery.sign_payload), truth(b.delivery.sign_payload));
-  told("/delivery/signed_body", quoted(name_of(a.delivery.signed_body)),
-       quoted(name_of(b.delivery.signed_body)));
+  told("/delivery/signed_body", json::quote(name_of(a.delivery.signed_body)),
+       json::quote(name_of(b.delivery.signed_body)));
   told("/delivery/region", optional_text(a.delivery.region), optional_text(b.delivery.region));
   named("/delivery/access_key_id", a.delivery.access_key_id != b.delivery.access_key_id);
   named("/delivery/secret_access_key",
@@ -46,8 +59,8 @@ std::vector<FieldChange> changes_between(model::DataStream const& a, model::Data
   named("/delivery/tls/client_certificate",
         tls.client_certificate != b.delivery.tls.client_certificate);
   named("/delivery/tls/client_key", tls.client_key != b.delivery.tls.client_key);
-  told("/state", quoted(name_of(a.state)), quoted(name_of(b.state)));
-  told("/state_reason", quoted(name_of(a.reason)), quoted(name_of(b.reason)));
+  told("/state", json::quote(name_of(a.state)), json::quote(name_of(b.state)));
+  told("/state_reason", json::quote(name_of(a.reason)), json::quote(name_of(b.reason)));
   named("/headers", a.headers != b.headers);
   told("/breaker", a.breaker ? R"("on")" : R"("off")", b.breaker ? R"("on")" : R"("off")");
   named("/contact_email", a.contact_email != b.contact_email);
@@ -57,21 +70,21 @@ std::vector<FieldChange> changes_between(model::DataStream const& a, model::Data
 
 std::string to_json(AuditLine const& line, std::string const& id, WallTime at,
                     model::Principal const& by) {
-  std::vector<std::string> changes;
+  json::Writer out;
+  out.begin_object().key("id").text(id).key("at").text(iso_ms(at));
+  out.key("by").begin_object().key("id").text(by.id).key("name").text(by.name).end_object();
+  out.key("action").text(line.action).key("object").text(line.object);
+  out.key("name").text_or_null(line.name).key("accounts");
+  write_texts(out, line.accounts);
+  out.key("changes").begin_array();
   for (auto const& change : line.changes) {
-    ObjectText text;
-    text.text("field", change.field);
-    if (change.from) text.raw("from", *change.from);
-    if (change.to) text.raw("to", *change.to);
-    changes.push_back(std::move(text).done());
+    out.begin_object().key("field").text(change.field);
+    if (change.from) out.key("from").raw(*change.from);
+    if (change.to) out.key("to").raw(*change.to);
+    out.end_object();
   }
-  ObjectText who;
-  who.text("id", by.id).text("name", by.name);
-  ObjectText text;
-  text.text("id", id).time("at", at).raw("by", std::move(who).done()).text("action", line.action);
-  text.text("object", line.object).text_or_null("name", line.name);
-  text.texts("accounts", line.accounts).raw("changes", list_json(changes));
-  return std::move(text).done();
+  out.end_array().end_object();
+  return std::move(out).take();
 }
 
 std::optional<std::vector<std::string>> accounts_of_line(std::string const& json) {
@@ -88,4 +101,4 @@ std::optional<std::vector<std::string>> accounts_of_line(std::string const& json
   return out;
 }
 
-}  // namespace millrace::api
+}  // namespace millrace::control

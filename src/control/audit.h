@@ -9,7 +9,7 @@
 #include "model/access.h"
 #include "model/data_stream.h"
 
-namespace millrace::api {
+namespace millrace::control {
 
 struct FieldChange {
   std::string field;                    // JSON pointer
@@ -35,4 +35,4 @@ std::string to_json(AuditLine const& line, std::string const& id, WallTime at,
 // The accounts of a stored line; nullopt when it is not one.
 std::optional<std::vector<std::string>> accounts_of_line(std::string const& json);
 
-}  // namespace millrace::api
+}  // namespace millrace::control

@@ -1,11 +1,11 @@
-#include "api/records.h"
+#include "control/records.h"
 
 #include <boost/json.hpp>
 
-#include "api/json_text.h"
 #include "base/encoding.h"
+#include "json/write.h"
 
-namespace millrace::api {
+namespace millrace::control {
 namespace {
 
 // Reads members of one stored object; the first that is not as it was written makes the whole record corrupt.
@@ -70,6 +70,12 @@ class StoredObject {
   bool whole_ = false;
 };
 
+void write_texts(json::Writer& out, std::string_view key, std::vector<std::string> const& texts) {
+  out.key(key).begin_array();
+  for (auto const& text : texts) out.text(text);
+  out.end_array();
+}
+
 std::unexpected<Error> corrupt(store::Record const& record) {
   return fail(Fault::corrupt,
               record.collection + " " + record.id + ": the stored record is damaged");
@@ -78,12 +84,15 @@ std::unexpected<Error> corrupt(store::Record const& record) {
 }  // namespace
 
 std::string encode(StoredToken const& token) {
-  ObjectText text;
-  text.text("name", token.record.name).text("role", name_of(token.record.role));
-  text.texts("accounts", token.record.accounts).time("created_at", token.record.created_at);
-  text.truth("revoked", token.record.revoked).text("sha256", hex(token.hash));
-  if (token.record.expires_at) text.time("expires_at", *token.record.expires_at);
-  return std::move(text).done();
+  auto const& record = token.record;
+  json::Writer out;
+  out.begin_object().key("name").text(record.name).key("role").text(name_of(record.role));
+  write_texts(out, "accounts", record.accounts);
+  out.key("created_at").text(iso_ms(record.created_at)).key("revoked").flag(record.revoked);
+  out.key("sha256").text(hex(token.hash));
+  if (record.expires_at) out.key("expires_at").text(iso_ms(*record.expires_at));
+  out.end_object();
+  return std::move(out).take();
 }
 
 Result<StoredToken> decode_token(store::Record const& record) {
@@ -103,10 +112,12 @@ Result<StoredToken> decode_token(store::Record const& record) {
 }
 
 std::string encode(StoredAccessKey const& key) {
-  ObjectText text;
-  text.texts("accounts", key.record.accounts).time("created_at", key.record.created_at);
-  text.truth("revoked", key.record.revoked).text("secret", key.secret);
-  return std::move(text).done();
+  json::Writer out;
+  out.begin_object();
+  write_texts(out, "accounts", key.record.accounts);
+  out.key("created_at").text(iso_ms(key.record.created_at));
+  out.key("revoked").flag(key.record.revoked).key("secret").text(key.secret).end_object();
+  return std::move(out).take();
 }
 
 Result<StoredAccessKey> decode_access_key(store::Record const& record, std::string const& opened) {
@@ -123,10 +134,10 @@ Result<StoredAccessKey> decode_access_key(store::Record const& record, std::stri
 }
 
 std::string encode(Made const& made) {
-  ObjectText text;
-  text.text("body_sha256", hex(made.body_hash)).text("id", made.id).time("at", made.at);
-  text.text("by", made.by);
-  return std::move(text).done();
+  json::Writer out;
+  out.begin_object().key("body_sha256").text(hex(made.body_hash)).key("id").text(made.id);
+  out.key("at").text(iso_ms(made.at)).key("by").text(made.by).end_object();
+  return std::move(out).take();
 }
 
 Result<Made> decode_made(store::Record const& record) {
@@ -137,4 +148,4 @@ Result<Made> decode_made(store::Record const& record) {
   return made;
 }
 
-}  // namespace millrace::api
+}  // namespace millrace::control

@@ -1,4 +1,4 @@
-#include "server/keys.h"
+#include "control/signing_keys.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 
 #include "base/encoding.h"
 
-namespace millrace::server {
+namespace millrace::control {
 namespace {
 
 using crypto::RingKey;
@@ -254,4 +254,4 @@ io::Task<Result<void>> SigningKeys::save(std::vector<RingKey> keys,
 
 io::Task<void> SigningKeys::join() { co_await rotations_.join(); }
 
-}  // namespace millrace::server
+}  // namespace millrace::control

@@ -2,11 +2,11 @@
 #pragma once
 #include <string>
 
-#include "api/registry.h"
+#include "control/registry.h"
 #include "crypto/seal.h"
 #include "store/store.h"
 
-namespace millrace::api {
+namespace millrace::control {
 
 struct StoredToken {
   TokenRecord record;
@@ -29,4 +29,4 @@ Result<StoredAccessKey> decode_access_key(store::Record const& record, std::stri
 std::string encode(Made const& made);
 Result<Made> decode_made(store::Record const& record);
 
-}  // namespace millrace::api
+}  // namespace millrace::control

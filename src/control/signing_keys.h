@@ -17,7 +17,7 @@
 #include "io/worker.h"
 #include "store/store.h"
 
-namespace millrace::server {
+namespace millrace::control {
 
 struct KeysParts {  // all outlive the SigningKeys
   store::Store& store;
@@ -60,4 +60,4 @@ class SigningKeys {
   bool busy_ = false;
 };
 
-}  // namespace millrace::server
+}  // namespace millrace::control

@@ -1,4 +1,4 @@
-#include "api/registry.h"
+#include "control/registry.h"
 
 #include <algorithm>
 #include <atomic>
@@ -7,15 +7,15 @@
 #include <set>
 #include <unordered_map>
 
-#include "api/records.h"
-#include "api/turns.h"
 #include "base/encoding.h"
 #include "base/meters.h"
 #include "base/shares.h"
+#include "control/records.h"
+#include "control/turns.h"
 #include "crypto/digest.h"
 #include "io/shared.h"
 
-namespace millrace::api {
+namespace millrace::control {
 namespace {
 
 using namespace std::chrono_literals;
@@ -581,4 +581,4 @@ io::Task<Result<std::unique_ptr<Registry>>> Registry::open(store::Store& store,
   co_return registry;
 }
 
-}  // namespace millrace::api
+}  // namespace millrace::control

@@ -1,10 +1,14 @@
-#include "api/registry.h"
+#include "control/registry.h"
 
-#include "api/world_test.h"
+#include <gmock/gmock.h>
+
+#include <boost/json.hpp>
+
 #include "base/encoding.h"
+#include "control/control_fixture.h"
 #include "crypto/digest.h"
 
-namespace millrace::api {
+namespace millrace::control {
 namespace {
 
 using namespace std::chrono_literals;
@@ -291,4 +295,4 @@ TEST_F(RegistryTest, what_a_marked_call_made_is_known_for_a_day) {
 }
 
 }  // namespace
-}  // namespace millrace::api
+}  // namespace millrace::control
