@@ -293,7 +293,7 @@ std::expected<SignedPayload, SignatureFault> signed_payload(AwsRequest const& re
   auto const given = header(request, "x-amz-content-sha256").value_or("");
   if (given == unsigned_payload && service == "s3")
     return SignedPayload{std::string(unsigned_payload), ""};
-  auto hash = sha256(request.body);
+  auto hash = request.body_hash.empty() ? sha256(request.body) : std::string(request.body_hash);
   auto text = hex(hash);
   if (given.empty()) return SignedPayload{std::move(text), std::move(hash)};
   if (lower(given) == text) return SignedPayload{std::string(given), std::move(hash)};
@@ -381,6 +381,12 @@ std::vector<std::pair<std::string, std::string>> sign_v4(AwsRequest const& reque
                      fmt::format("{} Credential={}/{}, SignedHeaders={}, Signature={}", algorithm,
                                  credentials.access_key_id, scope, joined(names), signature));
   return added;
+}
+
+std::string claimed_key(std::string_view authorization) {
+  if (!authorization.starts_with(algorithm)) return {};
+  auto parsed = parse_authorization(authorization, true);
+  return parsed ? std::move(parsed->access_key_id) : std::string();
 }
 
 std::expected<VerifiedSignature, SignatureFault> verify_v4(

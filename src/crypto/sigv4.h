@@ -18,6 +18,7 @@ struct AwsRequest {
   std::string_view query;                                              // as sent, without '?'
   std::vector<std::pair<std::string_view, std::string_view>> headers;  // as received, in order
   std::string_view body;
+  std::string_view body_hash = {};  // its SHA-256, 32 bytes, where it is known already
 };
 
 struct AwsCredentials {
@@ -65,6 +66,9 @@ struct VerifiedSignature {
   std::string
       body_hash;  // SHA-256 of the body, 32 bytes; empty: the body is not signed (S3's UNSIGNED-PAYLOAD)
 };
+
+// The access key id that an Authorization header names, as verify_v4 reads it; empty: none. Nothing is checked.
+std::string claimed_key(std::string_view authorization);
 
 // `secret_of(access key id)`: nullopt when there is no such key. Skew: 5 minutes either way (nullopt: not checked).
 // The signature is over the SHA-256 of the body. A header x-amz-content-sha256 may be absent, empty, or that hash in hexadecimal;

@@ -58,7 +58,8 @@ http::ServerResponse later(std::string_view why) {
 // The body as the producer had it before it was compressed, whether a header says so or its first bytes. An answer where there is no
 // such body.
 io::Task<std::optional<http::ServerResponse>> expand_body(http::ServerRequest& request,
-                                                          ExpandedMemory::Hold& held) {
+                                                          ExpandedMemory::Hold& held,
+                                                          TurnMeter* meter) {
   auto coding = coding_named(request.header("Content-Encoding"));
   if (!coding) {
     auto answer = problem(415, "Unsupported Media Type", coding.error());
@@ -67,7 +68,7 @@ io::Task<std::optional<http::ServerResponse>> expand_body(http::ServerRequest& r
   }
   if (!*coding) *coding = coding_of(request.body);
   if (!*coding) co_return std::nullopt;
-  auto expanded = co_await expand(**coding, request.body, EventsLimits::body_bytes, held);
+  auto expanded = co_await expand(**coding, request.body, EventsLimits::body_bytes, held, meter);
   if (expanded) {
     request.body = std::move(*expanded);
     co_return std::nullopt;
@@ -98,8 +99,8 @@ http::ServerResponse answer_to(EventsOfBody const& body, std::size_t accepted) {
 
 // The block of a body that has been read before.
 io::Task<model::EventBlock> read_again(http::ServerRequest& request, BodyForm form,
-                                       model::Principal const& who) {
-  auto again = co_await read_events(request.body, form, who, EventsLimits::events);
+                                       model::Principal const& who, TurnMeter* meter) {
+  auto again = co_await read_events(request.body, form, who, EventsLimits::events, meter);
   check(again.has_value(), "what could be read once can be read again");
   std::string().swap(request.body);  // the block is the only copy from here on
   co_return std::move(again->block);
@@ -108,8 +109,8 @@ io::Task<model::EventBlock> read_again(http::ServerRequest& request, BodyForm fo
 }  // namespace
 
 Events::Events(IngestParts const& parts, IngestSettings const& settings, RejectCounts& rejected,
-               ExpandedMemory& expanded)
-    : parts_(parts), settings_(settings), rejected_(rejected), expanded_(expanded) {}
+               ExpandedMemory& expanded, Aside& aside)
+    : parts_(parts), settings_(settings), rejected_(rejected), expanded_(expanded), aside_(aside) {}
 
 std::expected<model::Principal, http::ServerResponse> Events::authenticate(
     http::ServerRequest const& request) const {
@@ -150,9 +151,11 @@ io::Task<http::ServerResponse> Events::handle(http::ServerRequest request) {
                       "Idempotency-Key has 1 to 255 characters, none of them a control character.");
 
   ExpandedMemory::Hold held(expanded_, who->id);
-  auto const sent_hash = key ? crypto::sha256(request.body) : std::string();
-  if (auto unread = co_await expand_body(request, held)) co_return std::move(*unread);
-  auto body = co_await read_events(request.body, *form, *who, EventsLimits::events);
+  auto const hash = [&body = request.body] { return crypto::sha256(body); };
+  std::string sent_hash;
+  if (key) sent_hash = aside_.takes(request.body.size()) ? co_await aside_.run(hash) : hash();
+  if (auto unread = co_await expand_body(request, held, parts_.turns)) co_return std::move(*unread);
+  auto body = co_await read_events(request.body, *form, *who, EventsLimits::events, parts_.turns);
   if (!body) co_return std::move(body.error());
   auto const events = body->block.size();
   auto answer = answer_to(*body, events);
@@ -171,7 +174,7 @@ io::Task<http::ServerResponse> Events::handle(http::ServerRequest request) {
     repeat = store::RepeatKey{fmt::format("json:{}:{}", who->id, *key), sent_hash, std::move(kept),
                               std::chrono::hours(24)};
   }
-  auto const rebuild = [&] { return read_again(request, *form, *who); };
+  auto const rebuild = [&] { return read_again(request, *form, *who, parts_.turns); };
   auto appended = co_await append_held(parts_, std::move(body->block), rebuild, std::move(repeat),
                                        std::min(settings_.hold, EventsLimits::hold));
   if (appended) {

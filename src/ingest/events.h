@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "ingest/aside.h"
 #include "ingest/expanded_memory.h"
 #include "ingest/ingest.h"
 
@@ -27,7 +28,7 @@ struct EventsLimits {
 class Events {
  public:
   Events(IngestParts const& parts, IngestSettings const& settings, RejectCounts& rejected,
-         ExpandedMemory& expanded);
+         ExpandedMemory& expanded, Aside& aside);
   io::Task<http::ServerResponse> handle(http::ServerRequest request);
 
  private:
@@ -38,6 +39,7 @@ class Events {
   IngestSettings const& settings_;
   RejectCounts& rejected_;
   ExpandedMemory& expanded_;
+  Aside& aside_;
 };
 
 }  // namespace millrace::ingest

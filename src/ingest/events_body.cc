@@ -42,11 +42,14 @@ std::string_view next_piece(std::string_view& rest, char mark) {
   return piece;
 }
 
-// Objects that stand on lines of their own: the first line ends one and the next begins another. No single object looks so.
+// Objects that stand on lines of their own: the first line ends one and the next begins another. No single object looks so. With more
+// blanks between them than anybody writes they are read as objects that follow each other.
+constexpr std::size_t most_blanks = 4096;
 bool looks_like_lines(std::string_view body) {
   auto rest = body;
-  if (!trimmed(next_piece(rest, '\n')).ends_with('}')) return false;
-  return trimmed(rest).starts_with('{');
+  auto first = next_piece(rest, '\n');
+  first.remove_prefix(first.size() - std::min(first.size(), most_blanks));
+  return trimmed(first).ends_with('}') && trimmed(rest.substr(0, most_blanks)).starts_with('{');
 }
 
 // The value of `charset`, in lower case and without quotes; empty: none is named.
@@ -72,15 +75,15 @@ http::ServerResponse bad(std::string_view detail) { return problem(400, "Bad Req
 // Takes one body apart. Its Tasks run one after the other, and end before it does.
 class Reading {
  public:
-  Reading(model::Principal const& who, std::size_t most_events)
-      : sorter_(who, "token"), most_events_(most_events) {}
+  Reading(model::Principal const& who, std::size_t most_events, TurnMeter* meter)
+      : sorter_(who, "token"), most_events_(most_events), turns_(meter) {}
 
   io::Task<void> read(std::string_view body, BodyForm form) {
     if (body.starts_with("\xFF\xFE") || body.starts_with("\xFE\xFF")) {
       stop_ = bad("The body is UTF-16: send it in UTF-8.");
       co_return;
     }
-    body = trimmed(without_bom(body));
+    body = co_await without_blanks(without_bom(body));
     sorter_.block().reserve(body.size(), body.size() / 1024 + 1);
     if (body.starts_with('[')) {
       co_await array(body);
@@ -89,6 +92,7 @@ class Reading {
     } else if (form == BodyForm::lines || (body.starts_with('{') && looks_like_lines(body))) {
       co_await pieces(body, '\n');
     } else if (body.starts_with('{')) {
+      if (turns_.spend(body.size())) co_await turns_.next();
       co_await take_text(body);
     } else {
       stop_ = bad(
@@ -117,16 +121,39 @@ class Reading {
     out_.rejected += '}';
   }
 
+  // What a sender of nothing but blanks has sent is looked at in turns, too.
+  io::Task<std::string_view> without_blanks(std::string_view text) {
+    while (!text.empty() && (is_blank(text.front()) || is_blank(text.back()))) {
+      auto const bytes = std::min(text.size(), Turns::turn_bytes);
+      if (turns_.spend(bytes)) co_await turns_.next();
+      auto const front = trimmed(text.substr(0, bytes));
+      if (front.empty()) {
+        text.remove_prefix(bytes);
+        continue;
+      }
+      text.remove_prefix(static_cast<std::size_t>(front.data() - text.data()));
+      auto const back = trimmed(text.substr(text.size() - std::min(text.size(), bytes)));
+      auto const cut =
+          back.empty()
+              ? std::min(text.size(), bytes)
+              : static_cast<std::size_t>(text.data() + text.size() - (back.data() + back.size()));
+      text.remove_suffix(cut);
+    }
+    co_return text;
+  }
+
   io::Task<void> pieces(std::string_view rest, char mark) {
     while (!rest.empty() && !stop_) {
       auto const piece = next_piece(rest, mark);
-      if (auto const event = trimmed(piece); !event.empty() && !is_full()) {
+      auto const is_long = piece.size() > Turns::turn_bytes;
+      auto const event = is_long ? co_await without_blanks(piece) : trimmed(piece);
+      if (turns_.spend(event.size())) co_await turns_.next();
+      if (!event.empty() && !is_full()) {
         if (auto refused = sorter_.add(event))
           co_await several_or_none(event, std::move(*refused));
         else
           ++out_.events;  // no Task for the usual case
       }
-      if (turns_.spend(piece.size())) co_await turns_.next();
     }
   }
 
@@ -159,9 +186,9 @@ class Reading {
     Splitter splitter(text, Splitter::Row::sequence);
     auto found = Splitter::Found::pause;
     while ((found = splitter.next(Turns::turn_bytes)) == Splitter::Found::pause)
-      co_await turns_.next();
+      if (turns_.spend(Turns::turn_bytes)) co_await turns_.next();
     if (found != Splitter::Found::value) co_return '\0';
-    auto const behind = trimmed(text.substr(splitter.position()));
+    auto const behind = co_await without_blanks(text.substr(splitter.position()));
     co_return behind.empty() ? '\0' : behind.front();
   }
 
@@ -170,14 +197,15 @@ class Reading {
     for (;;) {
       auto const found = splitter.next(Turns::turn_bytes);
       if (found == Splitter::Found::end) co_return;
+      if (turns_.spend(found == Splitter::Found::value ? splitter.value().size()
+                                                       : Turns::turn_bytes))
+        co_await turns_.next();
       if (found != Splitter::Found::pause && is_full()) co_return;
       if (found == Splitter::Found::trouble) {
         refuse({Refusal::invalid, fmt::format("event: {}", splitter.trouble())});
         co_return;
       }
       if (found == Splitter::Found::value) take(splitter.value());
-      if (found == Splitter::Found::pause || turns_.spend(splitter.value().size()))
-        co_await turns_.next();
     }
   }
 
@@ -191,6 +219,9 @@ class Reading {
         stop_ = bad(fmt::format("The array cannot be read: it {}.", splitter.trouble()));
         co_return;
       }
+      if (turns_.spend(found == Splitter::Found::value ? splitter.value().size()
+                                                       : Turns::turn_bytes))
+        co_await turns_.next();
       if (found == Splitter::Found::value) {
         if (is_full()) co_return;
         auto const refused = take(splitter.value());
@@ -200,8 +231,6 @@ class Reading {
           co_return;
         }
       }
-      if (found == Splitter::Found::pause || turns_.spend(splitter.value().size()))
-        co_await turns_.next();
     }
   }
 
@@ -243,8 +272,9 @@ std::expected<BodyForm, std::string> form_of(std::optional<std::string_view> con
 io::Task<std::expected<EventsOfBody, http::ServerResponse>> read_events(std::string_view body,
                                                                         BodyForm form,
                                                                         model::Principal const& who,
-                                                                        std::size_t most_events) {
-  Reading reading(who, most_events);
+                                                                        std::size_t most_events,
+                                                                        TurnMeter* meter) {
+  Reading reading(who, most_events, meter);
   co_await reading.read(body, form);
   co_return reading.done();
 }

@@ -13,6 +13,7 @@
 
 #include "http/server.h"
 #include "ingest/intake.h"
+#include "ingest/turns.h"
 #include "io/task.h"
 #include "model/access.h"
 #include "model/event_block.h"
@@ -32,10 +33,11 @@ struct EventsOfBody {
 };
 
 // The error is the answer to a body that cannot be read as a whole, of which nothing is stored: 400, or 413 where it holds more events
-// than `most_events`. `body` and `who` outlive the Task.
+// than `most_events`. What is referred to outlives the Task.
 io::Task<std::expected<EventsOfBody, http::ServerResponse>> read_events(std::string_view body,
                                                                         BodyForm form,
                                                                         model::Principal const& who,
-                                                                        std::size_t most_events);
+                                                                        std::size_t most_events,
+                                                                        TurnMeter* meter);
 
 }  // namespace millrace::ingest

@@ -154,30 +154,37 @@ std::unique_ptr<Expander> Expander::make(Coding coding, std::string_view input,
   return std::make_unique<Zstd>(input, most_bytes);
 }
 
-std::expected<std::string, Expander::State> expand_at_once(Coding coding, std::string_view input,
-                                                           std::size_t most_bytes) {
+io::Task<std::expected<std::string, Expander::State>> expand_record(Coding coding,
+                                                                    std::string_view input,
+                                                                    std::size_t most_bytes,
+                                                                    Turns& turns) {
   auto const expander = Expander::make(coding, input, most_bytes);
   std::string out;
-  auto state = Expander::State::more;
-  while (state == Expander::State::more) state = expander->step(out, step_bytes);
-  if (state != Expander::State::done) return std::unexpected(state);
-  return out;
+  for (;;) {
+    auto const state = expander->step(out, step_bytes);
+    if (state == Expander::State::done) co_return out;
+    if (state != Expander::State::more) co_return std::unexpected(state);
+    if (turns.spend(2 * step_bytes)) co_await turns.next();
+  }
 }
 
 io::Task<std::expected<std::string, ExpandTrouble>> expand(Coding coding, std::string_view input,
                                                            std::size_t most_bytes,
-                                                           ExpandedMemory::Hold& held) {
+                                                           ExpandedMemory::Hold& held,
+                                                           TurnMeter* meter) {
   auto const expander = Expander::make(coding, input, most_bytes);
   std::string out;
-  Turns turns;
+  Turns turns(meter);
   for (;;) {
     // Before the step: what it may add, and the window that zstd keeps meanwhile, which is no larger than what came of it.
     if (!held.reach(out.size() + step_bytes)) co_return std::unexpected(ExpandTrouble::no_memory);
+    if (turns.spend(2 * step_bytes)) co_await turns.next();
     auto const state = expander->step(out, step_bytes);
     if (state == Expander::State::damaged) co_return std::unexpected(ExpandTrouble::damaged);
     if (state == Expander::State::too_large) co_return std::unexpected(ExpandTrouble::too_large);
     if (state == Expander::State::done) co_return out;
-    if (turns.spend(2 * step_bytes)) co_await turns.next();
+    // Room for all that may come, at once: to grow means to copy, which would be one long piece. What stays unused costs addresses only.
+    if (out.capacity() < most_bytes) out.reserve(most_bytes);
   }
 }
 

@@ -37,14 +37,17 @@ class Expander {
   virtual State step(std::string& out, std::size_t bytes) = 0;
 };
 
-// One small text in one go. The error: damaged or too_large.
-std::expected<std::string, Expander::State> expand_at_once(Coding coding, std::string_view input,
-                                                           std::size_t most_bytes);
+// The text of one record, of at most `most_bytes`, in turns. The error: damaged or too_large. What is referred to outlives the Task.
+io::Task<std::expected<std::string, Expander::State>> expand_record(Coding coding,
+                                                                    std::string_view input,
+                                                                    std::size_t most_bytes,
+                                                                    Turns& turns);
 
 enum class ExpandTrouble : std::uint8_t { damaged, too_large, no_memory };
 // A body, in turns, on account of `held`. What is referred to outlives the Task.
 io::Task<std::expected<std::string, ExpandTrouble>> expand(Coding coding, std::string_view input,
                                                            std::size_t most_bytes,
-                                                           ExpandedMemory::Hold& held);
+                                                           ExpandedMemory::Hold& held,
+                                                           TurnMeter* meter);
 
 }  // namespace millrace::ingest

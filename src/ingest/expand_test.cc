@@ -33,6 +33,13 @@ std::string packed(Coding coding, std::string_view text) {
   return coding == Coding::gzip ? gzipped(text) : zstandard(text);
 }
 
+std::expected<std::string, State> expand_at_once(Coding coding, std::string_view input,
+                                                 std::size_t most_bytes) {
+  testing::Sim sim;
+  Turns turns(nullptr);
+  return sim.run(expand_record(coding, input, most_bytes, turns));
+}
+
 class ExpandTest : public ::testing::TestWithParam<Coding> {};
 INSTANTIATE_TEST_SUITE_P(Codings, ExpandTest, ::testing::Values(Coding::gzip, Coding::zstd));
 

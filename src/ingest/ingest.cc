@@ -11,8 +11,9 @@ class Doors final : public Ingest {
   Doors(IngestParts parts, IngestSettings settings)
       : parts_(parts),
         settings_(std::move(settings)),
-        kinesis_(parts_, settings_, rejected_, expanded_),
-        events_(parts_, settings_, rejected_, expanded_) {
+        aside_(parts_.workers),
+        kinesis_(parts_, settings_, rejected_, expanded_, aside_),
+        events_(parts_, settings_, rejected_, expanded_, aside_) {
     if (settings_.any_signature)
       parts_.log.warning(
           "Kinesis requests are taken with any signature, from anybody, for every account: for "
@@ -31,6 +32,7 @@ class Doors final : public Ingest {
   IngestSettings settings_;
   RejectCounts rejected_;
   ExpandedMemory expanded_;
+  Aside aside_;
   Kinesis kinesis_;
   Events events_;
 };

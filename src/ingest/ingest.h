@@ -10,10 +10,13 @@
 #include "base/meters.h"
 #include "http/server.h"
 #include "io/clock.h"
+#include "io/worker.h"
 #include "model/access.h"
 #include "store/store.h"
 
 namespace millrace::ingest {
+
+class TurnMeter;
 
 struct IngestSettings {
   std::vector<std::string> stream_names{"live-events"};  // Kinesis streams that exist
@@ -33,6 +36,9 @@ struct IngestParts {  // all outlive the handlers
   Log& log;
   // Whether a data stream is one of this node's: what such a one delivers to us is refused. Any thread.
   std::function<bool(StreamId)> is_our_stream = {};
+  // For what takes long and cannot be cut into turns; none: the loops do it.
+  std::vector<io::Worker*> workers = {};
+  TurnMeter* turns = nullptr;  // counts the work of each turn; none: nobody does
 };
 
 class Ingest {

@@ -124,8 +124,8 @@ std::string host_remark(http::ServerRequest const& request) {
 // The block of records that were sorted before.
 io::Task<model::EventBlock> sorted_again(RecordData const& records, model::Principal const& who,
                                          WallTime now, ExpandedMemory::Hold& held,
-                                         std::vector<RecordFate> const& fates) {
-  auto again = co_await sort_records(records, who, now, held, &fates);
+                                         std::vector<RecordFate> const& fates, TurnMeter* meter) {
+  auto again = co_await sort_records(records, who, now, held, meter, &fates);
   co_return std::move(again.block);
 }
 
@@ -144,11 +144,12 @@ std::optional<Kinesis::Action> Kinesis::action_of(std::string_view target) {
 }
 
 Kinesis::Kinesis(IngestParts const& parts, IngestSettings const& settings, RejectCounts& rejected,
-                 ExpandedMemory& expanded)
+                 ExpandedMemory& expanded, Aside& aside)
     : parts_(parts),
       settings_(settings),
       rejected_(rejected),
       expanded_(expanded),
+      aside_(aside),
       begun_(parts.clock.wall()) {}
 
 std::string Kinesis::next_request_id() {
@@ -156,15 +157,25 @@ std::string Kinesis::next_request_id() {
   return Uuid::v7(parts_.clock.wall(), number >> 48, number * 0x9E37'79B9'7F4A'7C15U).text();
 }
 
-std::expected<Kinesis::Caller, AwsError> Kinesis::authenticate(
-    http::ServerRequest const& request) const {
+// The hash of a large body, which its signature is over, and its repeats are known by; empty: it is small, or who sends it is unknown.
+io::Task<std::string> Kinesis::hash_aside(http::ServerRequest const& request) {
+  if (!aside_.takes(request.body.size())) co_return std::string();
+  auto const key = crypto::claimed_key(request.header("Authorization").value_or(""));
+  if (!settings_.any_signature && !parts_.credentials.access_key(key)) co_return std::string();
+  co_return co_await aside_.run([&body = request.body] { return crypto::sha256(body); });
+}
+
+// `body_hash`: empty where it is not known yet.
+std::expected<Kinesis::Caller, AwsError> Kinesis::authenticate(http::ServerRequest const& request,
+                                                               std::string body_hash) const {
   if (settings_.any_signature) {
     auto [key, region] = claimed(request);
     model::Principal anyone{key, "any signature", model::Role::producer, {"*"}};
     return Caller{std::move(anyone), std::move(key),
-                  region.empty() ? "us-east-1" : std::move(region), ""};
+                  region.empty() ? "us-east-1" : std::move(region), std::move(body_hash)};
   }
   crypto::AwsRequest signed_request{request.method, request.path, request.query, {}, request.body};
+  signed_request.body_hash = body_hash;
   signed_request.headers.reserve(request.headers.size());
   for (auto const& [name, value] : request.headers)
     signed_request.headers.emplace_back(name, value);
@@ -213,7 +224,7 @@ io::Task<std::optional<AwsError>> Kinesis::expand_body(http::ServerRequest& requ
   auto const coding = coding_named(request.header("Content-Encoding"));
   if (!coding) co_return AwsError{415, "UnsupportedMediaTypeException", coding.error()};
   if (!*coding) co_return std::nullopt;
-  auto expanded = co_await expand(**coding, request.body, body_bytes, held);
+  auto expanded = co_await expand(**coding, request.body, body_bytes, held, parts_.turns);
   if (expanded) {
     request.body = std::move(*expanded);
     co_return std::nullopt;
@@ -231,21 +242,32 @@ io::Task<std::optional<AwsError>> Kinesis::expand_body(http::ServerRequest& requ
   std::abort();
 }
 
+// The records of a put; the body is gone then: they are the only copy from here on.
+io::Task<std::expected<StreamRef, AwsError>> Kinesis::read(http::ServerRequest& request,
+                                                           Action action, Wire wire,
+                                                           RecordData& records) {
+  auto const job = [&request, &records, action, wire] {
+    auto stream = action == Action::put_records ? read_put_records(wire, request.body, records)
+                                                : read_put_record(wire, request.body, records);
+    std::string().swap(request.body);
+    return stream;
+  };
+  if (aside_.takes(request.body.size())) co_return co_await aside_.run(job);
+  co_return job();
+}
+
 io::Task<http::ServerResponse> Kinesis::put(http::ServerRequest request, Caller caller,
                                             Action action, Reply reply) {
   auto repeat = repeat_key(request, caller);
   ExpandedMemory::Hold held(expanded_, caller.access_key_id);
   if (auto const error = co_await expand_body(request, held)) co_return aws_answer(*error, reply);
   RecordData records;
-  auto const stream = action == Action::put_records
-                          ? read_put_records(reply.wire, request.body, records)
-                          : read_put_record(reply.wire, request.body, records);
-  std::string().swap(request.body);  // the records are the only copy from here on
+  auto const stream = co_await read(request, action, reply.wire, records);
   if (!stream) co_return aws_answer(stream.error(), reply);
   if (auto const error = unknown_stream(*stream->name)) co_return aws_answer(*error, reply);
 
   auto const now = parts_.clock.wall();
-  auto sorted = co_await sort_records(records, caller.principal, now, held);
+  auto sorted = co_await sort_records(records, caller.principal, now, held, parts_.turns);
   PutOutcome outcome;
   if (sorted.block.empty()) {
     // With no event in it, a request has no place in the log; its numbers lie just before the next batch's.
@@ -254,7 +276,7 @@ io::Task<http::ServerResponse> Kinesis::put(http::ServerRequest request, Caller 
   } else {
     auto const events = sorted.block.size();
     auto const rebuild = [&] {
-      return sorted_again(records, caller.principal, now, held, sorted.fates);
+      return sorted_again(records, caller.principal, now, held, sorted.fates, parts_.turns);
     };
     auto appended =
         co_await append_held(parts_, std::move(sorted.block), rebuild, repeat, settings_.hold);
@@ -271,8 +293,8 @@ io::Task<http::ServerResponse> Kinesis::put(http::ServerRequest request, Caller 
   }
   if (outcome.letters && !sorted.letters.empty())
     outcome.letters = co_await store_letters(sorted, caller);
-  co_return action == Action::put_records ? answer_put_records(sorted, outcome, reply)
-                                          : answer_put_record(sorted, outcome, reply);
+  if (action == Action::put_record) co_return answer_put_record(sorted, outcome, reply);
+  co_return co_await answer_put_records(sorted, outcome, reply, parts_.turns);
 }
 
 io::Task<bool> Kinesis::store_letters(SortedRecords& sorted, Caller const& caller) {
@@ -305,7 +327,11 @@ io::Task<http::ServerResponse> Kinesis::describe(http::ServerRequest request, Ac
                                                  Caller caller, Reply reply) {
   ExpandedMemory::Hold held(expanded_, caller.access_key_id);
   if (auto const error = co_await expand_body(request, held)) co_return aws_answer(*error, reply);
-  auto const stream = read_stream(reply.wire, request.body, action != Action::list_streams);
+  auto const job = [&request, action, wire = reply.wire] {
+    return read_stream(wire, request.body, action != Action::list_streams);
+  };
+  bool const large = aside_.takes(request.body.size());
+  auto const stream = large ? co_await aside_.run(job) : job();
   if (!stream) co_return aws_answer(stream.error(), reply);
   StreamFacts const facts{caller.region, begun_};
   if (action == Action::list_streams)
@@ -325,7 +351,7 @@ io::Task<http::ServerResponse> Kinesis::handle(http::ServerRequest request) {
         reply);
   auto const action = action_of(request.header("X-Amz-Target").value_or(""));
   if (!action) co_return aws_answer(AwsError{400, "UnknownOperationException", ""}, reply);
-  auto caller = authenticate(request);
+  auto caller = authenticate(request, co_await hash_aside(request));
   if (!caller) co_return aws_answer(caller.error(), reply);
   if (auto loop = loop_refusal(parts_, request, rejected_); !loop.empty())
     co_return aws_answer(AwsError{508, "LoopDetectedException", std::move(loop)}, reply);

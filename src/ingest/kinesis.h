@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "ingest/aside.h"
 #include "ingest/aws_answer.h"
 #include "ingest/expanded_memory.h"
 #include "ingest/ingest.h"
@@ -19,7 +20,7 @@ namespace millrace::ingest {
 class Kinesis {
  public:
   Kinesis(IngestParts const& parts, IngestSettings const& settings, RejectCounts& rejected,
-          ExpandedMemory& expanded);
+          ExpandedMemory& expanded, Aside& aside);
   io::Task<http::ServerResponse> handle(http::ServerRequest request);
 
  private:
@@ -37,11 +38,15 @@ class Kinesis {
     list_shards
   };
   static std::optional<Action> action_of(std::string_view target);
-  std::expected<Caller, AwsError> authenticate(http::ServerRequest const& request) const;
+  io::Task<std::string> hash_aside(http::ServerRequest const& request);
+  std::expected<Caller, AwsError> authenticate(http::ServerRequest const& request,
+                                               std::string body_hash) const;
   std::optional<store::RepeatKey> repeat_key(http::ServerRequest const& request,
                                              Caller const& caller) const;
-  static io::Task<std::optional<AwsError>> expand_body(http::ServerRequest& request,
-                                                       ExpandedMemory::Hold& held);
+  io::Task<std::optional<AwsError>> expand_body(http::ServerRequest& request,
+                                                ExpandedMemory::Hold& held);
+  io::Task<std::expected<StreamRef, AwsError>> read(http::ServerRequest& request, Action action,
+                                                    Wire wire, RecordData& records);
   io::Task<http::ServerResponse> put(http::ServerRequest request, Caller caller, Action action,
                                      Reply reply);
   io::Task<bool> store_letters(SortedRecords& sorted, Caller const& caller);
@@ -55,6 +60,7 @@ class Kinesis {
   IngestSettings const& settings_;
   RejectCounts& rejected_;
   ExpandedMemory& expanded_;
+  Aside& aside_;
   WallTime begun_;
   std::atomic<std::uint64_t> requests_{0};
   std::atomic<std::uint64_t> next_letter_{0};

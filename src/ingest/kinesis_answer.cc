@@ -11,6 +11,7 @@ namespace {
 constexpr std::string_view shard_id = "shardId-000000000000";
 constexpr std::string_view account_id = "000000000000";
 constexpr std::size_t batch_digits = 30, index_digits = 10, record_digits = 14;
+constexpr std::size_t entries_an_item = 1000, entry_bytes = 256;
 constexpr std::string_view failed =
     R"({"ErrorCode":"InternalFailure","ErrorMessage":"Internal service failure."})";
 constexpr std::string_view left =
@@ -110,13 +111,14 @@ http::ServerResponse answer_put_record(SortedRecords const& sorted, PutOutcome c
   return answer;
 }
 
-http::ServerResponse answer_put_records(SortedRecords const& sorted, PutOutcome const& outcome,
-                                        Reply const& reply) {
+io::Task<http::ServerResponse> answer_put_records(SortedRecords const& sorted,
+                                                  PutOutcome const& outcome, Reply const& reply,
+                                                  TurnMeter* meter) {
   bool const cbor = reply.wire == Wire::cbor;
   std::size_t failures = 0;
   for (auto const& fate : sorted.fates) failures += is_stored(fate, outcome) ? 0 : 1;
   std::string body;
-  body.reserve(64 + sorted.fates.size() * 128);
+  body.reserve(64 + sorted.fates.size() * entry_bytes);
   if (cbor) {
     append_cbor_map(body, 2);
     append_cbor_text(body, "FailedRecordCount");
@@ -130,7 +132,10 @@ http::ServerResponse answer_put_records(SortedRecords const& sorted, PutOutcome 
   auto const left_entry = cbor ? cbor_of_json(left) : std::string(left);
   StoredEntry stored_entry(outcome.first.batch, reply.wire);
   Places places(outcome.first);
+  Turns turns(meter);
   for (std::size_t i = 0; i < sorted.fates.size(); ++i) {
+    if (i % entries_an_item == 0 && turns.spend(entries_an_item * entry_bytes))
+      co_await turns.next();
     auto const& fate = sorted.fates[i];
     auto const index = places.of(fate);
     if (!cbor && i != 0) body += ',';
@@ -142,7 +147,7 @@ http::ServerResponse answer_put_records(SortedRecords const& sorted, PutOutcome 
   if (!cbor) body += "]}";
   auto answer = aws_answer_as_is(std::move(body), reply);
   note_letters(sorted, outcome, answer);
-  return answer;
+  co_return answer;
 }
 
 http::ServerResponse answer_describe(std::string_view stream, bool summary, StreamFacts facts,

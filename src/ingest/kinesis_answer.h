@@ -22,8 +22,10 @@ struct PutOutcome {
   bool events = true, letters = true;  // stored, where there were any
 };
 
-http::ServerResponse answer_put_records(SortedRecords const& sorted, PutOutcome const& outcome,
-                                        Reply const& reply);
+// In turns. What is referred to outlives the Task.
+io::Task<http::ServerResponse> answer_put_records(SortedRecords const& sorted,
+                                                  PutOutcome const& outcome, Reply const& reply,
+                                                  TurnMeter* meter);
 http::ServerResponse answer_put_record(SortedRecords const& sorted, PutOutcome const& outcome,
                                        Reply const& reply);
 

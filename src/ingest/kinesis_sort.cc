@@ -48,16 +48,17 @@ class Sorting {
 }  // namespace
 
 io::Task<SortedRecords> sort_records(RecordData const& records, model::Principal const& who,
-                                     WallTime now, ExpandedMemory::Hold& held,
+                                     WallTime now, ExpandedMemory::Hold& held, TurnMeter* meter,
                                      std::vector<RecordFate> const* again) {
   Sorting sorting(who, now);
   sorting.block().reserve(records.bytes.size(), records.size());
   std::vector<RecordFate> fates(records.size());
-  Turns turns;
+  Turns turns(meter);
   std::size_t expanded = 0;
   for (std::size_t i = 0; i < records.size(); ++i) {
     auto const data = records[i];
     auto& fate = fates[i];
+    if (turns.spend(data.size())) co_await turns.next();
     if (is_plain_record(data)) {
       // Aggregated records before this one may have filled the request.
       fate.left = again != nullptr ? (*again)[i].left : sorting.taken() >= RecordLimits::events;
@@ -75,12 +76,11 @@ io::Task<SortedRecords> sort_records(RecordData const& records, model::Principal
       } else {
         expanded += opened->expanded_bytes;
         for (auto const text : opened->texts) {
-          sorting.add(text, fate);
           if (turns.spend(text.size())) co_await turns.next();
+          sorting.add(text, fate);
         }
       }
     }
-    if (turns.spend(data.size())) co_await turns.next();
   }
   co_return sorting.done(std::move(fates));
 }

@@ -16,32 +16,34 @@ std::unexpected<RecordTrouble> refuse(Refusal why, std::string reason) {
 
 class Opening {
  public:
-  Opening(std::size_t before, ExpandedMemory::Hold& held) : before_(before), held_(held) {}
+  Opening(std::size_t before, ExpandedMemory::Hold& held, Turns& turns)
+      : before_(before), held_(held), turns_(turns) {}
 
-  // What `text` is when it is not compressed (any more).
-  std::expected<std::string_view, RecordTrouble> expanded(std::string_view text) {
-    auto const coding = coding_of(text);
-    if (!coding) return text;
+  // What the compressed `text` is.
+  io::Task<std::expected<std::string_view, RecordTrouble>> expanded(Coding coding,
+                                                                    std::string_view text) {
     if (!held_.reach(before_ + out_.expanded_bytes + Limits::event_bytes))
-      return std::unexpected(RecordTrouble{});
-    auto plain = expand_at_once(*coding, text, Limits::event_bytes);
-    std::string_view const name = *coding == Coding::gzip ? "gzip" : "zstd";
+      co_return std::unexpected(RecordTrouble{});
+    auto plain = co_await expand_record(coding, text, Limits::event_bytes, turns_);
+    std::string_view const name = coding == Coding::gzip ? "gzip" : "zstd";
     if (!plain && plain.error() == Expander::State::too_large)
-      return refuse(Refusal::too_large,
-                    fmt::format("event: its {} expands to more than the {} bytes that one may have",
-                                name, Limits::event_bytes));
-    if (!plain) return refuse(Refusal::invalid, fmt::format("event: its {} is damaged", name));
+      co_return refuse(
+          Refusal::too_large,
+          fmt::format("event: its {} expands to more than the {} bytes that one may have", name,
+                      Limits::event_bytes));
+    if (!plain) co_return refuse(Refusal::invalid, fmt::format("event: its {} is damaged", name));
     out_.expanded_bytes += plain->size();
     if (out_.expanded_bytes > RecordLimits::expanded_bytes)
-      return refuse(Refusal::too_large, fmt::format("record: expands to more than {} bytes",
-                                                    RecordLimits::expanded_bytes));
-    return out_.kept.emplace_back(std::move(*plain));
+      co_return refuse(Refusal::too_large, fmt::format("record: expands to more than {} bytes",
+                                                       RecordLimits::expanded_bytes));
+    co_return out_.kept.emplace_back(std::move(*plain));
   }
   OpenedRecord& out() { return out_; }
 
  private:
   std::size_t before_;
   ExpandedMemory::Hold& held_;
+  Turns& turns_;
   OpenedRecord out_;
 };
 
@@ -53,8 +55,9 @@ io::Task<std::expected<OpenedRecord, RecordTrouble>> open_record(std::string_vie
                                                                  std::size_t before,
                                                                  ExpandedMemory::Hold& held,
                                                                  Turns& turns) {
-  Opening opening(before, held);
-  auto const whole = opening.expanded(data);
+  Opening opening(before, held, turns);
+  std::expected<std::string_view, RecordTrouble> whole = data;
+  if (auto const coding = coding_of(data)) whole = co_await opening.expanded(*coding, data);
   if (!whole) co_return std::unexpected(whole.error());
   if (!is_aggregated(*whole)) {
     opening.out().texts.push_back(*whole);
@@ -65,13 +68,14 @@ io::Task<std::expected<OpenedRecord, RecordTrouble>> open_record(std::string_vie
     co_return refuse(Refusal::invalid,
                      "record: looks like one that KPL has aggregated, but " + records.error().what);
   for (auto const record : *records) {
-    auto const text = opening.expanded(record);
+    if (turns.spend(record.size())) co_await turns.next();
+    std::expected<std::string_view, RecordTrouble> text = record;
+    if (auto const coding = coding_of(record)) text = co_await opening.expanded(*coding, record);
     // A user record that cannot be read is one dead letter of many; only what the whole runs into ends it.
     if (!text &&
         (!text.error().refused || opening.out().expanded_bytes > RecordLimits::expanded_bytes))
       co_return std::unexpected(text.error());
     opening.out().texts.push_back(text ? *text : record);
-    if (turns.spend(text ? text->size() : record.size())) co_await turns.next();
   }
   co_return std::move(opening.out());
 }

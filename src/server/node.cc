@@ -163,12 +163,16 @@ io::Task<void> Node::forget_orphans() {
 }
 
 void Node::open_doors() {
+  std::vector<io::Worker*> readers;
+  for (std::size_t i = 0; i < parts_.loops.size(); ++i)
+    readers.push_back(readers_.emplace_back(io::thread_worker("ingest", 5)).get());
   ingest_ = ingest::Ingest::make(
       {.store = *store_,
        .credentials = *registry_,
        .clock = parts_.clock,
        .log = parts_.log,
-       .is_our_stream = [this](StreamId id) { return registry_->stream(id) != nullptr; }},
+       .is_our_stream = [this](StreamId id) { return registry_->stream(id) != nullptr; },
+       .workers = std::move(readers)},
       settings_.ingest);
   metrics_ = std::make_unique<Metrics>(MetricsParts{
       .store = *store_,

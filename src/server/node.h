@@ -107,6 +107,7 @@ class Node {
   std::vector<std::unique_ptr<http::Client>> clients_;             // one for each loop
   std::vector<std::shared_ptr<delivery::Transports>> transports_;  // the same
   std::unique_ptr<delivery::Dispatcher> dispatcher_;
+  std::vector<std::unique_ptr<io::Worker>> readers_;  // of large bodies, for ingest
   std::unique_ptr<ingest::Ingest> ingest_;
   std::unique_ptr<api::Api> api_;
   std::unique_ptr<Metrics> metrics_;
