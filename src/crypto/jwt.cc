@@ -35,24 +35,6 @@ std::string_view without_quotes(std::string_view text) {
   return text;
 }
 
-// The kid of a header that promises RS256 and asks for nothing that is not known here.
-Result<std::string> kid_of(std::string_view header) {
-  json::Parser parser;
-  auto const members = parser.members(header, {.bytes = max_header_bytes, .depth = 8});
-  if (!members) return not_a_jwt("header: " + members.error().what);
-  std::optional<std::string> algorithm, kid;
-  for (auto const& member : *members) {
-    if (member.key == "alg") algorithm = json::unquoted(member.value);
-    if (member.key == "kid") kid = json::unquoted(member.value);
-    if (member.key == "crit")
-      return not_a_jwt("header: demands extensions that are not known here (crit)");
-  }
-  if (!algorithm || *algorithm != "RS256") return not_a_jwt("header: alg is not RS256");
-  if (!kid || kid->empty() || kid->size() > 255)
-    return not_a_jwt("header: has no kid of 1 to 255 bytes");
-  return *kid;
-}
-
 std::optional<Jwk> jwk_of(boost::json::value const& entry) {
   auto const* const object = entry.if_object();
   if (object == nullptr) return std::nullopt;
@@ -99,7 +81,28 @@ Result<std::vector<Jwk>> parse_jwks(std::string_view json) {
   return keys;
 }
 
-Result<VerifiedJwt> verify_jwt(std::string_view text, std::vector<Jwk> const& keys) {
+// The kid of a header that promises RS256 and asks for nothing that is not known here.
+Result<std::string> JwtVerifier::kid_of(std::string_view header) {
+  if (!kid_.empty() && header == header_) return kid_;
+  auto const members = parser_.members(header, {.bytes = max_header_bytes, .depth = 8});
+  if (!members) return not_a_jwt("header: " + members.error().what);
+  std::optional<std::string> algorithm, kid;
+  for (auto const& member : *members) {
+    if (member.key == "alg") algorithm = json::unquoted(member.value);
+    if (member.key == "kid") kid = json::unquoted(member.value);
+    if (member.key == "crit")
+      return not_a_jwt("header: demands extensions that are not known here (crit)");
+  }
+  if (!algorithm || *algorithm != "RS256") return not_a_jwt("header: alg is not RS256");
+  if (!kid || kid->empty() || kid->size() > 255)
+    return not_a_jwt("header: has no kid of 1 to 255 bytes");
+  header_ = header;
+  kid_ = *kid;
+  return *kid;
+}
+
+Result<VerifiedJwt> JwtVerifier::verify(std::string_view text,
+                                        std::shared_ptr<std::vector<Jwk> const> keys) {
   if (text.size() > max_jwt_bytes) return not_a_jwt("is longer than 2 MiB");
   auto const token = without_quotes(text);
   auto const first = token.find('.');
@@ -118,20 +121,23 @@ Result<VerifiedJwt> verify_jwt(std::string_view text, std::vector<Jwk> const& ke
   auto const signature = unbase64url(token.substr(second + 1));
   if (!signature) return not_a_jwt("signature is not base64url");
 
+  if (keys != keys_) {
+    keys_ = std::move(keys);
+    verifiers_.assign(keys_->size(), std::nullopt);
+  }
   bool known = false;
   std::string_view trouble;
-  for (auto const& key : keys) {
+  for (std::size_t i = 0; i < keys_->size(); ++i) {
+    auto const& key = (*keys_)[i];
     if (key.kid != *kid) continue;
     known = true;
     if (!key.trouble.empty()) {
       trouble = key.trouble;
       continue;
     }
-    if (!key.key.verify_rs256(token.substr(0, second), *signature)) continue;
-    json::Parser parser;
-    if (auto const object = parser.members(*claims, {.bytes = max_jwt_bytes, .depth = 65}); !object)
-      return not_a_jwt("claims: " + object.error().what);
-    return VerifiedJwt{std::move(*header), std::move(*claims), std::move(*kid)};
+    if (!verifiers_[i]) verifiers_[i].emplace(key.key);
+    if (verifiers_[i]->verify(token.substr(0, second), *signature))
+      return VerifiedJwt{std::move(*header), std::move(*claims), std::move(*kid)};
   }
   if (!known)
     return fail(Fault::missing, fmt::format("JWT: no key has the kid {}", json::quote(*kid)));
@@ -140,6 +146,16 @@ Result<VerifiedJwt> verify_jwt(std::string_view text, std::vector<Jwk> const& ke
                                            json::quote(*kid), trouble));
   return fail(Fault::denied,
               fmt::format("JWT: the signature is not one of the key {}", json::quote(*kid)));
+}
+
+Result<VerifiedJwt> verify_jwt(std::string_view text, std::vector<Jwk> const& keys) {
+  JwtVerifier verifier;
+  auto verified = verifier.verify(text, std::make_shared<std::vector<Jwk> const>(keys));
+  if (!verified) return verified;
+  json::Parser parser;
+  auto const object = parser.members(verified->claims, {.bytes = max_jwt_bytes, .depth = 65});
+  if (!object) return not_a_jwt("claims: " + object.error().what);
+  return verified;
 }
 
 }  // namespace millrace::crypto

@@ -49,6 +49,28 @@ TEST_F(
   EXPECT_EQ(sign_jwt(fixture::claims, fixture::kid, key), fixture::token);
 }
 
+TEST_F(JwtTest, a_verifier_knows_each_set_of_keys_and_each_header_by_itself) {
+  auto const other = SigningKey::generate();
+  auto const set_of = [](std::string_view kid, SigningKey const& of) {
+    return std::make_shared<std::vector<Jwk> const>(std::vector<Jwk>{
+        {std::string(kid), PublicKey::from_jwk(of.modulus(), of.exponent()).value(), {}}});
+  };
+  auto const first = set_of("a", key), second = set_of("a", other), third = set_of("b", key);
+  auto const by_key = sign_jwt("{}", "a", key), by_other = sign_jwt("{}", "a", other);
+  JwtVerifier verifier;
+
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_TRUE(verifier.verify(by_key, first));
+    EXPECT_EQ(verifier.verify(by_other, first).error().fault, Fault::denied);
+    EXPECT_EQ(verifier.verify(by_key, second).error().fault, Fault::denied);
+    EXPECT_TRUE(verifier.verify(by_other, second));
+    EXPECT_EQ(verifier.verify(by_key, third).error().fault, Fault::missing);
+    EXPECT_TRUE(verifier.verify(sign_jwt("{}", "b", key), third));
+    EXPECT_THAT(verifier.verify(token_with(R"({"alg":"none","kid":"b"})"), third).error().what,
+                HasSubstr("alg"));
+  }
+}
+
 TEST_F(JwtTest, takes_quotes_and_white_space_around) {
   std::string const token(fixture::token);
   for (auto const& form :

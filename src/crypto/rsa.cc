@@ -104,12 +104,21 @@ Result<PublicKey> PublicKey::from_jwk(std::string_view n, std::string_view e) {
 }
 
 bool PublicKey::verify_rs256(std::string_view signed_bytes, std::string_view signature) const {
+  return Rs256Verifier(*this).verify(signed_bytes, signature);
+}
+
+Rs256Verifier::Rs256Verifier(PublicKey const& key) : key_(key.key_) {
   check(key_ != nullptr, "a PublicKey comes from from_jwk()");
-  auto const context = rs256_context(as_key(key_.get()), &EVP_PKEY_verify_init);
+  auto context = rs256_context(as_key(key_.get()), &EVP_PKEY_verify_init);
   check(context != nullptr, "OpenSSL knows RS256");
+  context_ = std::move(context);
+}
+
+bool Rs256Verifier::verify(std::string_view signed_bytes, std::string_view signature) {
   auto const hash = sha256(signed_bytes);
+  auto* const context = static_cast<EVP_PKEY_CTX*>(context_.get());
   bool const good =
-      EVP_PKEY_verify(context.get(), raw(signature), signature.size(), raw(hash), hash.size()) == 1;
+      EVP_PKEY_verify(context, raw(signature), signature.size(), raw(hash), hash.size()) == 1;
   if (!good) ERR_clear_error();
   return good;
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <unordered_set>
 
 #include "json/document.h"
@@ -47,6 +48,7 @@ std::uint32_t unit_at(std::string_view s, std::size_t at) {
 
 // `inside`: what stands between the quotes of a valid string.
 std::optional<std::string> unescape(std::string_view inside) {
+  if (inside.find('\\') == inside.npos) return std::string(inside);
   std::string out;
   out.reserve(inside.size());
   for (std::size_t i = 0; i < inside.size(); ++i) {
@@ -96,6 +98,24 @@ std::optional<std::string> unescape(std::string_view inside) {
   }
   return out;
 }
+
+// Whether a key was there before. Few keys are compared one by one with the members; a set is made where there are many.
+class KeysSeen {
+ public:
+  explicit KeysSeen(std::vector<Member> const& members) : members_(members) {}
+  bool has_or_add(std::string const& key) {
+    if (members_.size() < few)
+      return std::ranges::find(members_, key, &Member::key) != members_.end();
+    if (keys_.empty())
+      for (auto const& member : members_) keys_.insert(member.key);
+    return !keys_.insert(key).second;
+  }
+
+ private:
+  static constexpr std::size_t few = 16;
+  std::vector<Member> const& members_;
+  std::unordered_set<std::string> keys_;
+};
 
 std::string_view inside(std::string_view raw) { return raw.substr(1, raw.size() - 2); }
 bool has_escape(std::string_view text) { return text.find('\\') != text.npos; }
@@ -156,11 +176,11 @@ Result<std::vector<Member>> Parser::members(std::string_view json, Limits limits
   if (auto good = document.read(json, limits); !good) return pass(good);
   if (document.at(0) != '{') return fail(Fault::invalid, "is not a JSON object");
   std::vector<Member> out;
-  std::unordered_set<std::string> keys;
+  KeysSeen seen(out);
   std::optional<std::string> twice;
   for_each_member(document, 0, [&](std::uint32_t key, std::uint32_t value, std::uint32_t next) {
     auto name = unquoted(document.raw(key, key + 1)).value_or("");
-    if (!keys.insert(name).second) twice = name;
+    if (seen.has_or_add(name)) twice = name;
     out.push_back({std::move(name), document.raw(value, next)});
     return !twice;
   });

@@ -262,5 +262,18 @@ TEST(Unquoted, gives_the_text_or_nothing) {
   EXPECT_EQ(unquoted(R"("\ud83d")"), std::nullopt);
 }
 
+TEST(ParserTest, finds_a_key_twice_among_few_and_among_many) {
+  for (int const members : {2, 15, 16, 17, 40})
+    for (int const repeated : {0, members / 2, members - 1}) {
+      std::string good = "{";
+      for (int i = 0; i < members; ++i) good += fmt::format("{}\"k{}\":{}", i ? "," : "", i, i);
+      auto const twice = good + fmt::format(",\"\\u006b{}\":0}}", repeated);
+      Parser parser;
+
+      EXPECT_EQ(parser.members(good + "}").value().size(), static_cast<std::size_t>(members));
+      EXPECT_FALSE(parser.members(twice)) << members << ' ' << repeated;
+    }
+}
+
 }  // namespace
 }  // namespace millrace::json

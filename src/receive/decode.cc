@@ -8,7 +8,6 @@
 #include <cmath>
 #include <vector>
 
-#include "json/strict.h"
 #include "json/write.h"
 
 namespace millrace::receive {
@@ -69,8 +68,7 @@ Result<std::optional<std::string>> text_claim(std::vector<json::Member> const& m
 
 }  // namespace
 
-Result<Decoded> decode_claims(std::string_view claims) {
-  json::Parser parser;
+Result<Decoded> decode_claims(json::Parser& parser, std::string_view claims) {
   auto const members = parser.members(claims, limits);
   if (!members) return fail(Fault::invalid, "JWT: claims: " + members.error().what);
   Decoded decoded;
@@ -103,8 +101,7 @@ Result<Decoded> decode_claims(std::string_view claims) {
   return decoded;
 }
 
-Result<Decoded> decode_event(std::string_view json) {
-  json::Parser parser;
+Result<Decoded> decode_event(json::Parser& parser, std::string_view json) {
   auto const members = parser.members(json, limits);
   if (!members) return fail(Fault::invalid, "the event: " + members.error().what);
   if (members->empty()) return fail(Fault::invalid, "the event: has no members");

@@ -1,4 +1,5 @@
-// What a delivery carries, taken apart: the event as it will be stored, and what transport put beside it. Pure.
+// What a delivery carries, taken apart: the event as it will be stored, and what transport put beside it. Pure; nothing that is
+// answered borrows from the parser.
 #pragma once
 #include <optional>
 #include <string>
@@ -6,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/time.h"
+#include "json/strict.h"
 
 namespace millrace::receive {
 
@@ -19,8 +21,8 @@ struct Decoded {
 
 // `claims`: of a verified JWT. The registered claims (RFC 7519 section 4.1), and `replay`, are taken out of the event.
 // Fails with: invalid (not a JSON object, nothing but registered claims, a claim of a wrong type).
-Result<Decoded> decode_claims(std::string_view claims);
+Result<Decoded> decode_claims(json::Parser& parser, std::string_view claims);
 // `json`: an unsigned event; it is stored as it stands. Fails with: invalid.
-Result<Decoded> decode_event(std::string_view json);
+Result<Decoded> decode_event(json::Parser& parser, std::string_view json);
 
 }  // namespace millrace::receive

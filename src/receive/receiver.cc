@@ -157,16 +157,13 @@ io::Task<Result<crypto::VerifiedJwt>> Receiver::verify(std::string_view body) {
           Fault::unreachable,
           fetched ? "no keys yet" : "no keys to verify with yet: " + fetched.error().what);
   }
-  // Held, as a refresh replaces them.
-  auto keys = parts_.keys->keys();
-  auto verified = crypto::verify_jwt(body, *keys);
+  auto verified = verifier_.verify(body, parts_.keys->keys());
   if (verified || verified.error().fault != Fault::missing) co_return verified;
   auto const fetched = co_await parts_.keys->refresh_for_unknown_kid();
   // Not known, and nobody to ask: the next try of the sender may find an answer.
   if (!fetched)
     co_return fail(Fault::unreachable, verified.error().what + "; " + fetched.error().what);
-  keys = parts_.keys->keys();
-  co_return crypto::verify_jwt(body, *keys);
+  co_return verifier_.verify(body, parts_.keys->keys());
 }
 
 std::string Receiver::trouble_with(Decoded const& decoded) const {
@@ -201,7 +198,7 @@ io::Task<http::ServerResponse> Receiver::accept(http::ServerRequest request) {
     jwt = std::move(*verified);
   }
   std::string_view const content = jwt ? std::string_view(jwt->claims) : body;
-  auto decoded = jwt ? decode_claims(content) : decode_event(content);
+  auto decoded = jwt ? decode_claims(parser_, content) : decode_event(parser_, content);
   if (!decoded) co_return answer(400, decoded.error().what);
   if (jwt)
     if (auto const trouble = trouble_with(*decoded); !trouble.empty())

@@ -43,6 +43,8 @@ class Receiver {
 
   ReceiverParts parts_;
   ReceiverSettings settings_;
+  crypto::JwtVerifier verifier_;
+  json::Parser parser_;
 };
 
 }  // namespace millrace::receive
