@@ -1,18 +1,18 @@
-// Question: what does a POST through http::Client cost on one core, asked as the delivery path asks: one loop, N asks under way, one
+// Question: what does a POST through http::client::Client cost on one core, asked as the delivery path asks: one loop, N asks under way, one
 // origin, the header lines of transports/https.cc, a deadline of 15 s?
 //   client_bench --url URL --body FILE [--ca FILE] [--in-flight N] [--count N] [--http2 on|off] [--streams-per-connection N]
 //                [--connections N]
 // The first tenth warms up. Prints "posts N per_s R cpu_us U user_us V reused K http2 H failed F connections C"; of failures, the first reason.
 #include <boost/asio/io_context.hpp>
 
-#include "http/client.h"
+#include "http_client/client.h"
 #include "sending.h"
 
 namespace millrace {
 namespace {
 
 struct Run {
-  http::Client& client;
+  http::client::Client& client;
   http::Url url;
   std::string head, body;
   std::uint64_t count, warm_up;
@@ -26,11 +26,11 @@ struct Run {
     user = bench::user_seconds();
     posts = reused = http2 = failed = 0;
   }
-  void came(http::Answer const& answer) {
+  void came(http::client::Answer const& answer) {
     ++posts;
     reused += answer.reused ? 1 : 0;
     http2 += answer.http2 ? 1 : 0;
-    if (answer.trouble == http::Trouble::none && answer.status == 204) return;
+    if (answer.trouble == http::client::Trouble::none && answer.status == 204) return;
     if (failed++ == 0) trouble = answer.reason + " " + std::to_string(answer.status);
   }
 };
@@ -43,7 +43,7 @@ io::Task<void> ask_in_turn(Run& run) {
     std::string fresh = "Content-Type: application/json\r\nMillrace-Event-Id: ";
     fresh.append(id.data(), 36).append("\r\nMillrace-Event-Type: submission_created\r\n");
     fresh.append("Millrace-Attempt: 1\r\n");
-    http::Ask ask;
+    http::client::Ask ask;
     ask.url = &run.url;
     ask.head = run.head;
     ask.fresh = fresh;
@@ -82,7 +82,7 @@ int run(bench::Flags const& flags) {
   io::SystemNetwork network;
   io::SystemClock clock;
   auto const guard = need(http::Guard::make({"127.0.0.0/8", "::1/128"}));
-  http::ClientLimits limits;
+  http::client::ClientLimits limits;
   limits.http2 = flags.text("--http2", "on") == "on";
   auto const fallback = [](std::size_t usual) { return static_cast<int>(usual); };
   limits.streams_per_connection = static_cast<std::size_t>(
@@ -92,7 +92,7 @@ int run(bench::Flags const& flags) {
   http::TlsSettings trust;
   trust.extra_ca_file = flags.text("--ca", "");
   auto const client =
-      need(http::make_client(loop.get_executor(), network, clock, guard, trust, limits));
+      need(http::client::make_client(loop.get_executor(), network, clock, guard, trust, limits));
   auto const count = static_cast<std::uint64_t>(flags.count("--count", 200'000));
   Run asking{.client = *client,
              .url = need(http::parse_url(flags.text("--url", ""))),

@@ -69,6 +69,10 @@ function(room_tests)
                            PROPERTIES TIMEOUT 60 ENVIRONMENT "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1")
     endif()
   endforeach()
+  # Who holds an exchange to a bound of memory counts all that its test program allocates.
+  foreach(name http_server http_client)
+    target_sources(${name}_test PRIVATE ${CMAKE_SOURCE_DIR}/src/testing/allocations_test.cc)
+  endforeach()
   # Bytes are compared alike where char has no sign.
   set(compared ${CMAKE_SOURCE_DIR}/src/http/url)
   add_executable(unsigned_char_test ${compared}.cc ${compared}_test.cc)

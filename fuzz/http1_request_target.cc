@@ -6,7 +6,7 @@
 
 #include "base/encoding.h"
 #include "base/error.h"
-#include "http/server.h"
+#include "http_server/server.h"
 #include "targets.h"
 #include "testing/fake_network.h"
 #include "testing/sim.h"
@@ -50,14 +50,14 @@ std::vector<Piece> pieces_of(std::string_view input) {
 class Doors {
  public:
   Doors() {
-    http::ServerLimits limits;
+    http::server::ServerLimits limits;
     limits.header_bytes = 2048;
     limits.headers = 20;
     limits.target_bytes = 512;
     limits.body_bytes = 4096;
     auto const at = io::Endpoint(boost::asio::ip::address_v4::loopback(), 80);
-    server_ = http::serve(std::move(*network_.listen(sim_.executor(), at)), sim_.executor(),
-                          {sim_.executor()}, mirror, sim_.clock(), limits);
+    server_ = http::server::serve(std::move(*network_.listen(sim_.executor(), at)), sim_.executor(),
+                                  {sim_.executor()}, mirror, sim_.clock(), limits);
     for (auto& client : clients_) client = std::move(*sim_.run(network_.connect(at)));
     sim_.settle();
   }
@@ -94,7 +94,7 @@ class Doors {
   testing::Sim sim_;
   testing::FakeNetwork network_{sim_.executor(), sim_.clock()};
   std::array<std::unique_ptr<io::ByteStream>, connections> clients_;
-  std::unique_ptr<http::Server> server_;
+  std::unique_ptr<http::server::Server> server_;
   Heard heard_;
 };
 

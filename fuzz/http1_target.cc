@@ -4,14 +4,14 @@
 #include <vector>
 
 #include "base/error.h"
-#include "http/answer_reader.h"
+#include "http_client/answer_reader.h"
 #include "targets.h"
 
 namespace millrace::fuzz {
 namespace {
 
-using http::Answer;
-using http::AnswerReader;
+using http::client::Answer;
+using http::client::AnswerReader;
 
 constexpr std::size_t max_text = 384 * 1024;
 constexpr std::size_t max_read = 64 * 1024;

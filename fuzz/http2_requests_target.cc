@@ -7,14 +7,14 @@
 #include <vector>
 
 #include "base/error.h"
-#include "http/http2_serving.h"
+#include "http_server/http2_serving.h"
 #include "targets.h"
 #include "testing/http2_caller.h"
 
 namespace millrace::fuzz {
 namespace {
 
-using http::Http2Serving;
+using http::server::Http2Serving;
 using testing::Http2Caller;
 
 constexpr std::size_t max_text = 256 * 1024;
@@ -31,15 +31,15 @@ class StoppedClock final : public io::Clock {
   SteadyTime now_ = SteadyTime{} + std::chrono::hours(1);
 };
 
-http::ServerLimits limits_with(std::size_t memory) {
-  http::ServerLimits limits;
+http::server::ServerLimits limits_with(std::size_t memory) {
+  http::server::ServerLimits limits;
   limits.body_bytes = body_limit;
   limits.bodies_in_memory = memory;
   return limits;
 }
 
 // All bodies of all connections are one share's.
-http::BodyShare one_share(std::size_t memory) {
+http::server::BodyShare one_share(std::size_t memory) {
   return {.name = "all",
           .kind = "all",
           .bytes = memory,
@@ -71,7 +71,7 @@ void look_at(http::ServerRequest const& request) {
 // A connection, with the client's view of it.
 class Talk {
  public:
-  explicit Talk(http::ServerCore& core) : serving_(core, io::Endpoint()) {
+  explicit Talk(http::server::ServerCore& core) : serving_(core, io::Endpoint()) {
     take(Http2Caller::hello());
   }
 
@@ -152,7 +152,7 @@ class Chance {
 void talk_at_once(std::string_view text, std::size_t connections, std::uint32_t seed,
                   std::size_t memory) {
   StoppedClock clock;
-  http::ServerCore core(
+  http::server::ServerCore core(
       http::Handler(), [memory](http::ServerRequest const&) { return one_share(memory); }, clock,
       limits_with(memory), nullptr);
   Chance chance(seed);
@@ -190,7 +190,7 @@ void talk_at_once(std::string_view text, std::size_t connections, std::uint32_t 
 // The requests that come of it when nothing is answered meanwhile.
 std::deque<Seen> requests_of(std::string_view text, std::size_t most_at_once, std::uint32_t seed) {
   StoppedClock clock;
-  http::ServerCore core(http::Handler(), nullptr, clock, limits_with(1 << 30), nullptr);
+  http::server::ServerCore core(http::Handler(), nullptr, clock, limits_with(1 << 30), nullptr);
   Chance chance(seed);
   Talk talk(core);
   while (!text.empty() && !talk.is_over()) {

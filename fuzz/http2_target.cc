@@ -6,25 +6,25 @@
 #include <vector>
 
 #include "base/error.h"
-#include "http/http2_engine.h"
+#include "http_client/http2_engine.h"
 #include "targets.h"
 
 namespace millrace::fuzz {
 namespace {
 
-using http::Answer;
-using http::Http2Engine;
-using State = http::Http2Stream::State;
+using http::client::Answer;
+using http::client::Http2Engine;
+using State = http::client::Http2Stream::State;
 
 constexpr std::size_t max_text = 256 * 1024;
 constexpr std::size_t streams_at_once = 8;
 
 // An exchange, with what it needs.
-struct Exchange final : http::Http2Stream {
-  Exchange(http::Ask const& of, std::unique_ptr<Answer> to)
-      : http::Http2Stream(of, *to), ask(of), answer(std::move(to)) {}
+struct Exchange final : http::client::Http2Stream {
+  Exchange(http::client::Ask const& of, std::unique_ptr<Answer> to)
+      : http::client::Http2Stream(of, *to), ask(of), answer(std::move(to)) {}
   void became_over() override { ++ends; }
-  http::Ask const& ask;
+  http::client::Ask const& ask;
   std::unique_ptr<Answer> answer;
   int ends = 0;
 };
@@ -46,7 +46,7 @@ class Connection {
     url_.target = "/";
     for (std::size_t const size : {2UL, 0UL, 100'000UL}) {
       bodies_.emplace_back(size, 'x');
-      http::Ask ask;
+      http::client::Ask ask;
       ask.url = &url_;
       ask.method = size == 0 ? "GET" : "POST";
       ask.head = "content-type: application/json\r\n";
@@ -178,7 +178,7 @@ class Connection {
 
   http::Url url_;
   std::list<std::string> bodies_;
-  std::vector<http::Ask> asks_;
+  std::vector<http::client::Ask> asks_;
   std::uint32_t chance_;
   std::size_t kept_, next_ = 0, asked_ = 0, gave_ = 0, took_ = 0;
   SteadyTime now_ = SteadyTime{} + std::chrono::hours(1);

@@ -12,7 +12,7 @@
 #include "delivery/dispatcher.h"
 #include "formats/caliper.h"
 #include "http/guard.h"
-#include "http/server.h"
+#include "http/message.h"
 #include "io/clock.h"
 #include "io/random.h"
 #include "io/shared.h"

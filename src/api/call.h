@@ -9,7 +9,7 @@
 
 #include "api/problem.h"
 #include "control/registry.h"
-#include "http/server.h"
+#include "http/message.h"
 #include "model/access.h"
 
 namespace millrace::api {

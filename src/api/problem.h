@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "http/server.h"
+#include "http/message.h"
 #include "model/data_stream.h"
 
 namespace millrace::api {

@@ -24,20 +24,20 @@ class Desk final : public HttpDesk {
     context_.poll();
   }
   Result<void> start(http::TlsSettings tls) {
-    auto client =
-        http::make_client(context_.get_executor(), network_, clock_, guard_, std::move(tls));
+    auto client = http::client::make_client(context_.get_executor(), network_, clock_, guard_,
+                                            std::move(tls));
     if (!client) return pass(client);
     client_ = std::move(*client);
     return {};
   }
-  http::Answer ask(http::Ask ask) override {
-    http::Answer answer;
+  http::client::Answer ask(http::client::Ask ask) override {
+    http::client::Answer answer;
     run(keep(*client_, ask, answer));
     return answer;
   }
   void sleep(Duration span) override { run(clock_.sleep_for(span)); }
   io::Clock& clock() override { return clock_; }
-  http::Client& client() override { return *client_; }
+  http::client::Client& client() override { return *client_; }
   void run(io::Task<void> task) override {
     io::TaskScope scope(context_.get_executor());
     scope.start(std::move(task));
@@ -46,7 +46,8 @@ class Desk final : public HttpDesk {
   }
 
  private:
-  static io::Task<void> keep(http::Client& client, http::Ask ask, http::Answer& answer) {
+  static io::Task<void> keep(http::client::Client& client, http::client::Ask ask,
+                             http::client::Answer& answer) {
     answer = co_await client.ask(ask);
   }
 
@@ -54,7 +55,7 @@ class Desk final : public HttpDesk {
   io::SystemNetwork network_;
   io::SystemClock clock_;
   http::Guard guard_;
-  std::unique_ptr<http::Client> client_;
+  std::unique_ptr<http::client::Client> client_;
 };
 
 Fault fault_of(int status) {
@@ -146,7 +147,7 @@ Result<ServerClient::Reply> ServerClient::call(std::string_view method, std::str
   std::string head =
       fmt::format("Authorization: Bearer {}\r\nAccept: application/json\r\n", token_);
   if (!body.empty()) head += "Content-Type: application/json\r\n";
-  http::Ask ask;
+  http::client::Ask ask;
   ask.method = method;
   ask.url = &url;
   ask.head = head;
@@ -154,7 +155,7 @@ Result<ServerClient::Reply> ServerClient::call(std::string_view method, std::str
   ask.deadline = std::chrono::seconds(60);
   ask.kept_body = largest_answer;
   auto answer = desk_->ask(ask);
-  if (answer.trouble != http::Trouble::none)
+  if (answer.trouble != http::client::Trouble::none)
     return fail(Fault::unreachable,
                 fmt::format("{}: {}; is the server running there? (--server URL)", server_,
                             harmless(answer.reason)));

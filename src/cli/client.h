@@ -12,7 +12,7 @@
 #include "cli/command.h"
 #include "cli/print.h"
 #include "cli/reach.h"
-#include "http/client.h"
+#include "http_client/client.h"
 
 namespace millrace::cli {
 
@@ -21,10 +21,10 @@ class HttpDesk {
  public:
   static Result<std::unique_ptr<HttpDesk>> open(http::TlsSettings tls = {});
   virtual ~HttpDesk() = default;
-  virtual http::Answer ask(http::Ask ask) = 0;
+  virtual http::client::Answer ask(http::client::Ask ask) = 0;
   virtual void sleep(Duration span) = 0;
   virtual io::Clock& clock() = 0;
-  virtual http::Client& client() = 0;
+  virtual http::client::Client& client() = 0;
   // Runs the task to its end.
   virtual void run(io::Task<void> task) = 0;
 };

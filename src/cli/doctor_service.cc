@@ -20,12 +20,12 @@ Finding check_ready(HttpDesk& desk, std::string const& server) {
   if (!url)
     return bad("service", fmt::format("{}: {}", server, url.error().what),
                "give its URL by --server");
-  http::Ask ask;
+  http::client::Ask ask;
   ask.method = "GET";
   ask.url = &*url;
   ask.deadline = std::chrono::seconds(6);
   auto const answer = desk.ask(ask);
-  if (answer.trouble != http::Trouble::none)
+  if (answer.trouble != http::client::Trouble::none)
     return bad("service", fmt::format("{}: {}", server, answer.reason),
                "give its URL by --server, or see its log");
   if (answer.status == 200) return ok("service", fmt::format("{} is ready", server));

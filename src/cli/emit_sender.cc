@@ -23,7 +23,7 @@ std::string fresh_id(SendTo& to) {
 
 bool worth_another_try(int status) { return status == 429 || status >= 500; }
 
-Duration asked_for(http::Answer const& answer) {
+Duration asked_for(http::client::Answer const& answer) {
   auto const value = http::find_header(answer.headers, "Retry-After");
   int seconds = 0;
   if (!value) return {};
@@ -32,14 +32,14 @@ Duration asked_for(http::Answer const& answer) {
   return std::chrono::seconds(std::min(seconds, 60));
 }
 
-std::size_t letters_of(http::Answer const& answer) {
+std::size_t letters_of(http::client::Answer const& answer) {
   auto const value = http::find_header(answer.headers, "Millrace-Dead-Letters").value_or("");
   std::size_t letters = 0;
   std::from_chars(value.data(), value.data() + value.size(), letters);
   return letters;
 }
 
-Error no_answer(SendTo const& to, http::Answer const& answer) {
+Error no_answer(SendTo const& to, http::client::Answer const& answer) {
   return {Fault::unreachable, fmt::format("{}: {}; is the server running there? (--to URL)",
                                           harmless(to.shown), harmless(answer.reason))};
 }
@@ -66,7 +66,7 @@ class JsonSender final : public EmitSender {
         "Authorization: Bearer {}\r\nContent-Type: application/x-ndjson\r\nAccept: "
         "application/json\r\nIdempotency-Key: {}\r\n",
         token_, fresh_id(to_));
-    http::Ask ask;
+    http::client::Ask ask;
     ask.url = &to_.url;
     ask.head = head;
     ask.body = body;
@@ -74,7 +74,7 @@ class JsonSender final : public EmitSender {
     ask.kept_body = largest_answer;
     for (int next = 2;; ++next) {
       auto const answer = to_.desk.ask(ask);
-      bool const answered = answer.trouble == http::Trouble::none;
+      bool const answered = answer.trouble == http::client::Trouble::none;
       if (answered && (answer.status == 200 || answer.status == 422))
         if (auto outcome = read(answer.body, batch); outcome || answer.status == 200)
           return outcome;
@@ -107,7 +107,7 @@ class JsonSender final : public EmitSender {
     return outcome;
   }
 
-  Error refusal(http::Answer const& answer) const {
+  Error refusal(http::client::Answer const& answer) const {
     std::string why = fmt::format("answered {}", answer.status);
     if (auto const parsed = json::parse(answer.body); parsed && parsed->is_object())
       if (auto const detail = json::text_at(parsed->get_object(), "detail"))
@@ -184,7 +184,7 @@ class KinesisSender final : public EmitSender {
     auto const invocation = fresh_id(to_);  // the same for each try: it is stored once
     for (int next = 2;; ++next) {
       auto const answer = ask(body, invocation);
-      bool const answered = answer.trouble == http::Trouble::none;
+      bool const answered = answer.trouble == http::client::Trouble::none;
       if (answered && answer.status == 200) {
         dead_letters += letters_of(answer);
         return read(answer.body, events.size());
@@ -195,7 +195,7 @@ class KinesisSender final : public EmitSender {
     }
   }
 
-  http::Answer ask(std::string const& body, std::string const& invocation) {
+  http::client::Answer ask(std::string const& body, std::string const& invocation) {
     auto const host = to_.url.host_header();
     auto const question = to_.url.target.find('?');
     std::string const path = to_.url.target.substr(0, question);
@@ -213,7 +213,7 @@ class KinesisSender final : public EmitSender {
     for (auto const& [name, value] : headers)
       if (name != "host") head += fmt::format("{}: {}\r\n", name, value);
     for (auto const& [name, value] : added) head += fmt::format("{}: {}\r\n", name, value);
-    http::Ask ask;
+    http::client::Ask ask;
     ask.url = &to_.url;
     ask.head = head;
     ask.body = body;
@@ -222,7 +222,7 @@ class KinesisSender final : public EmitSender {
     return to_.desk.ask(ask);
   }
 
-  Error refusal(http::Answer const& answer) const {
+  Error refusal(http::client::Answer const& answer) const {
     std::string code, message;
     if (auto const parsed = json::parse(answer.body); parsed && parsed->is_object()) {
       code = shown(parsed->get_object(), "__type");

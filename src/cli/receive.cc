@@ -16,9 +16,9 @@
 #include "cli/process.h"
 #include "cli/usage.h"
 #include "http/guard.h"
-#include "http/refusals.h"
-#include "http/server.h"
-#include "http/tls_files.h"
+#include "http_server/refusals.h"
+#include "http_server/server.h"
+#include "http_server/tls_files.h"
 #include "io/worker.h"
 #include "receive/admission.h"
 #include "receive/folder_store.h"
@@ -43,14 +43,14 @@ struct Receive {
 
 struct Parts {  // what a running receiver consists of
   Receive const& args;
-  http::ServerLimits limits;
+  http::server::ServerLimits limits;
   boost::asio::io_context& context;
   io::SystemClock& clock;
   io::Network& network;
   Log& log;
   receive::EventStore& store;
   receive::JwksSource* keys;
-  http::TlsFiles* certificate;  // null: plain http
+  http::server::TlsFiles* certificate;  // null: plain http
   std::optional<int> handed_socket;
   Exit exit = Exit::done;
 };
@@ -94,7 +94,7 @@ io::Task<void> live(Parts& parts) {
   }
   receive::Receiver receiver({parts.store, parts.keys, parts.clock, parts.log},
                              parts.args.settings);
-  auto const server = http::serve(
+  auto const server = http::server::serve(
       std::move(*acceptor), loop, {loop},
       [&receiver](http::ServerRequest request) { return receiver.handle(std::move(request)); },
       parts.clock, parts.limits, parts.certificate != nullptr ? parts.certificate->now() : nullptr,
@@ -102,11 +102,12 @@ io::Task<void> live(Parts& parts) {
   auto const worker = io::thread_worker("certificate", 5);
   io::TaskScope keepers(loop);
   keepers.start(
-      http::tell_refusals([&server] { return server->refused(); }, parts.clock, parts.log));
+      http::server::tell_refusals([&server] { return server->refused(); }, parts.clock, parts.log));
   keepers.start(parts.store.keep());
   if (parts.keys != nullptr) keepers.start(parts.keys->keep());
   if (parts.certificate != nullptr)
-    keepers.start(http::keep_renewed(*parts.certificate, *server, *worker, parts.clock, parts.log));
+    keepers.start(
+        http::server::keep_renewed(*parts.certificate, *server, *worker, parts.clock, parts.log));
   fmt::print("listening on {}://{}\n", parts.certificate != nullptr ? "https" : "http",
              io::text_of(server->local()));
   std::fflush(stdout);
@@ -159,9 +160,9 @@ Exit run(Receive& args) {
   io::DiskFiles files;
   auto const log = stderr_log(args.verbose ? LogLevel::debug : LogLevel::info);
 
-  std::optional<http::TlsFiles> certificate;
+  std::optional<http::server::TlsFiles> certificate;
   if (!args.tls_cert.empty()) {
-    auto opened = http::TlsFiles::open(args.tls_cert, args.tls_key);
+    auto opened = http::server::TlsFiles::open(args.tls_cert, args.tls_key);
     if (!opened) return failed(opened.error());
     certificate = std::move(*opened);
   }
@@ -178,7 +179,7 @@ Exit run(Receive& args) {
   // The operator names the JWKS: any address is fine.
   auto const guard = http::Guard::make({"0.0.0.0/0", "::/0"});
   if (!guard) return failed(guard.error());
-  auto client = http::make_client(context.get_executor(), network, clock, *guard, {});
+  auto client = http::client::make_client(context.get_executor(), network, clock, *guard, {});
   if (!client) return failed(client.error());
   std::optional<receive::JwksSource> keys;
   if (is_url(args.jwks)) {

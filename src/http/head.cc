@@ -6,7 +6,7 @@
 #include <array>
 #include <cstring>
 
-#include "http/server.h"
+#include "http/message.h"
 
 namespace millrace::http {
 namespace {

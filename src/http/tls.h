@@ -7,8 +7,7 @@
 #include <string>
 
 #include "base/error.h"
-#include "http/client.h"
-#include "http/server.h"
+#include "http/tls_settings.h"
 #include "http/turns.h"
 #include "http/url.h"
 #include "io/net.h"

@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "base/time.h"
-#include "http/client.h"
+#include "http/tls_settings.h"
 
 namespace millrace::http {
 

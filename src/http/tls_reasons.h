@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "http/client.h"
+#include "http/tls_settings.h"
 
 namespace millrace::http {
 

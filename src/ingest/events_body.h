@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-#include "http/server.h"
+#include "http/message.h"
 #include "ingest/intake.h"
 #include "ingest/turns.h"
 #include "io/task.h"

@@ -9,7 +9,7 @@
 
 #include "base/encoding.h"
 #include "crypto/sigv4.h"
-#include "http/server.h"
+#include "http/message.h"
 #include "model/access.h"
 
 namespace millrace::ingest::fixture {

@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 #include "base/meters.h"
-#include "http/server.h"
+#include "http/message.h"
 #include "io/clock.h"
 #include "io/worker.h"
 #include "model/access.h"

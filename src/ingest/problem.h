@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "http/server.h"
+#include "http/message.h"
 
 namespace millrace::ingest {
 

@@ -20,7 +20,7 @@ class ReceiverAdmissionTest : public ::testing::Test {
  protected:
   ReceiverAdmissionTest() {
     auto const limits = server_limits(*http::AddressRange::parse_all({"127.0.0.0/8"}));
-    server = http::serve(
+    server = http::server::serve(
         std::move(*network.listen(sim.executor(), at)), sim.executor(), {sim.executor()},
         [](http::ServerRequest) -> io::Task<http::ServerResponse> {
           co_return http::ServerResponse{};
@@ -58,7 +58,7 @@ class ReceiverAdmissionTest : public ::testing::Test {
   testing::Sim sim;
   testing::FakeNetwork network{sim.executor(), sim.clock()};
   io::Endpoint at{boost::asio::ip::address_v4::loopback(), 80};
-  std::unique_ptr<http::Server> server;
+  std::unique_ptr<http::server::Server> server;
 };
 
 TEST_F(ReceiverAdmissionTest, a_delivery_from_another_address_passes_through_a_flood) {

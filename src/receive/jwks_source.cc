@@ -9,16 +9,16 @@ namespace {
 
 constexpr std::uint64_t largest_jwks = 128 * 1024;
 
-io::Task<Result<std::string>> fetch_url(http::Client& client, http::Url url) {
+io::Task<Result<std::string>> fetch_url(http::client::Client& client, http::Url url) {
   auto const shown = url.origin() + url.target;
-  http::Ask ask;
+  http::client::Ask ask;
   ask.method = "GET";
   ask.url = &url;
   ask.head = "Accept: application/json\r\n";
   ask.deadline = std::chrono::seconds(10);
   ask.kept_body = largest_jwks;
   auto answer = co_await client.ask(ask);
-  if (answer.trouble != http::Trouble::none)
+  if (answer.trouble != http::client::Trouble::none)
     co_return fail(Fault::unreachable, fmt::format("JWKS {}: {}", shown, answer.reason));
   if (answer.status != 200)
     co_return fail(Fault::unreachable, fmt::format("JWKS {}: answered {}", shown, answer.status));
@@ -33,7 +33,7 @@ io::Task<Result<std::string>> fetch_file(io::Files& files, std::string path) {
 
 }  // namespace
 
-JwksSource::Fetch jwks_from_url(http::Client& client, http::Url url) {
+JwksSource::Fetch jwks_from_url(http::client::Client& client, http::Url url) {
   return [&client, url = std::move(url)] { return fetch_url(client, url); };
 }
 

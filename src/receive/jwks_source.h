@@ -12,7 +12,7 @@
 
 #include "base/log.h"
 #include "crypto/jwt.h"
-#include "http/client.h"
+#include "http_client/client.h"
 #include "io/clock.h"
 #include "io/files.h"
 #include "io/task.h"
@@ -59,7 +59,7 @@ class JwksSource {
 };
 
 // The fetches. What they refer to outlives them. Fail with: unreachable, invalid, missing, io.
-JwksSource::Fetch jwks_from_url(http::Client& client, http::Url url);
+JwksSource::Fetch jwks_from_url(http::client::Client& client, http::Url url);
 JwksSource::Fetch jwks_from_file(io::Files& files, std::string path);
 
 }  // namespace millrace::receive

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "base/log.h"
-#include "http/server.h"
+#include "http_server/server.h"
 #include "io/clock.h"
 #include "receive/decode.h"
 #include "receive/event_store.h"

@@ -37,7 +37,7 @@ class ByCredentials {
                 bool any_signature)
       : credentials_(credentials), clock_(clock), whole_(whole), any_signature_(any_signature) {}
 
-  http::BodyShare operator()(http::ServerRequest const& request) const {
+  http::server::BodyShare operator()(http::ServerRequest const& request) const {
     std::string_view const shown = request.header("Authorization").value_or("");
     if (shown.starts_with(bearer)) {
       if (auto const who = credentials_.token(shown.substr(bearer.size())))
@@ -54,7 +54,7 @@ class ByCredentials {
   }
 
  private:
-  http::BodyShare known(std::string_view kind, std::string const& id) const {
+  http::server::BodyShare known(std::string_view kind, std::string const& id) const {
     return {.name = std::string(kind) + " " + id,
             .kind = kind,
             .bytes = whole_ / 4,
@@ -70,8 +70,9 @@ class ByCredentials {
 
 }  // namespace
 
-http::Admission admit_by_credentials(model::Credentials const& credentials, io::Clock const& clock,
-                                     std::size_t whole, bool any_signature) {
+http::server::Admission admit_by_credentials(model::Credentials const& credentials,
+                                             io::Clock const& clock, std::size_t whole,
+                                             bool any_signature) {
   return ByCredentials(credentials, clock, whole, any_signature);
 }
 

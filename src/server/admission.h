@@ -2,7 +2,7 @@
 //   A hint, not a proof: of an AWS signature the key id and the date are looked at, the signature needs the body. Whoever guesses a key id
 //   reaches into that key's share, and no further. Handlers authenticate as if nobody had looked.
 #pragma once
-#include "http/server.h"
+#include "http_server/server.h"
 #include "io/clock.h"
 #include "model/access.h"
 
@@ -13,7 +13,8 @@ namespace millrace::server {
 //   with `any_signature` all key ids together: a quarter;
 //   everybody else together: 32 MiB (or a quarter, if that is less) and 64 bodies, and they do not wait.
 // `credentials` and `clock` outlive it.
-http::Admission admit_by_credentials(model::Credentials const& credentials, io::Clock const& clock,
-                                     std::size_t whole, bool any_signature);
+http::server::Admission admit_by_credentials(model::Credentials const& credentials,
+                                             io::Clock const& clock, std::size_t whole,
+                                             bool any_signature);
 
 }  // namespace millrace::server

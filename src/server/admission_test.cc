@@ -28,8 +28,8 @@ class FewCredentials final : public model::Credentials {
 
 class AdmissionTest : public ::testing::Test {
  protected:
-  http::BodyShare share(std::string const& authorization, Duration age = {},
-                        bool any_signature = false) {
+  http::server::BodyShare share(std::string const& authorization, Duration age = {},
+                                bool any_signature = false) {
     http::ServerRequest request;
     if (!authorization.empty()) request.headers.push_back({"authorization", authorization});
     auto const at = std::chrono::time_point_cast<WallTime::duration>(sim.clock().wall() - age);

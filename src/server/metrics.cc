@@ -79,7 +79,7 @@ MetricFamily rejected(ingest::RejectCounts const& counts) {
   return made;
 }
 
-void add_refusals(std::vector<MetricFamily>& all, http::RefusalCounts const& counts) {
+void add_refusals(std::vector<MetricFamily>& all, http::server::RefusalCounts const& counts) {
   auto requests = counter("millrace_requests_refused_total",
                           "Requests whose body or head was not taken (408, 503), by reason");
   for (auto const& [reason, count] : counts.requests)

@@ -14,7 +14,7 @@
 
 #include "base/meters.h"
 #include "delivery/dispatcher.h"
-#include "http/refusals.h"
+#include "http_server/refusals.h"
 #include "ingest/ingest.h"
 #include "io/clock.h"
 #include "io/shared.h"
@@ -33,8 +33,8 @@ struct MetricsParts {  // all outlive the Metrics
   Histogram const& commit_time;
   delivery::Dispatcher const& dispatcher;
   ingest::Ingest const& ingest;
-  std::function<std::size_t()> open_connections;      // any thread
-  std::function<http::RefusalCounts()> refused = {};  // likewise; none: nothing was
+  std::function<std::size_t()> open_connections;              // any thread
+  std::function<http::server::RefusalCounts()> refused = {};  // likewise; none: nothing was
   io::Clock const& clock;
   std::string region, version;              // of the node; region may be empty
   model::Catalog const* catalog = nullptr;  // none: every event type is made up

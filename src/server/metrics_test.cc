@@ -77,7 +77,8 @@ class MetricsTest : public ::testing::Test {
        .dispatcher = dispatcher_,
        .ingest = ingest_,
        .open_connections = [] { return std::size_t{3}; },
-       .refused = [] { return http::RefusalCounts{{{"slow_body", 2}}, {{"made_room", 5}}}; },
+       .refused =
+           [] { return http::server::RefusalCounts{{{"slow_body", 2}}, {{"made_room", 5}}}; },
        .clock = sim_.clock(),
        .region = "eu-1",
        .version = "0.1.0",

@@ -1,6 +1,6 @@
 #include "server/node.h"
 
-#include "http/refusals.h"
+#include "http_server/refusals.h"
 #include "server/admission.h"
 #include "server/first_token.h"
 #include "server/master_key.h"
@@ -59,7 +59,7 @@ Result<void> Node::listen() {
   if (!acceptor) return pass(acceptor);
   acceptor_ = std::move(*acceptor);
   if (settings_.certificate_file.empty()) return {};
-  auto certificate = http::TlsFiles::open(settings_.certificate_file, settings_.key_file);
+  auto certificate = http::server::TlsFiles::open(settings_.certificate_file, settings_.key_file);
   if (!certificate) return pass(certificate);
   certificate_ = std::move(*certificate);
   return {};
@@ -125,8 +125,8 @@ io::Task<Result<void>> Node::open_delivery() {
   auto const trust = http::make_tls_client(settings_.tls);
   if (!trust) co_return pass(trust);
   for (auto const& loop : parts_.loops) {
-    auto client = http::make_client(loop, parts_.network, parts_.clock, *guard_, {.base = *trust},
-                                    settings_.client);
+    auto client = http::client::make_client(loop, parts_.network, parts_.clock, *guard_,
+                                            {.base = *trust}, settings_.client);
     if (!client) co_return pass(client);
     clients_.push_back(std::move(*client));
     transports_.push_back(make_transports(*clients_.back(), parts_.clock, *trust));
@@ -224,7 +224,7 @@ void Node::open_doors() {
        .drift = [this] { return drift_->now(); },
        .guard = &*guard_,
        .health_note = [this] { return doubt_of(store_->time()); }});
-  server_ = http::serve(
+  server_ = http::server::serve(
       std::move(acceptor_), parts_.loops.front(), parts_.loops,
       [this](http::ServerRequest request) { return route(std::move(request)); }, parts_.clock,
       settings_.http, certificate_ ? certificate_->now() : nullptr,
@@ -241,10 +241,11 @@ void Node::start_chores() {
   chores_.start(health_->watch_store());
   chores_.start(sample_streams());
   chores_.start(
-      http::tell_refusals([this] { return server_->refused(); }, parts_.clock, parts_.log));
+      http::server::tell_refusals([this] { return server_->refused(); }, parts_.clock, parts_.log));
   chores_.start(store_token_uses());
   if (certificate_)
-    chores_.start(http::keep_renewed(*certificate_, *server_, *worker_, parts_.clock, parts_.log));
+    chores_.start(
+        http::server::keep_renewed(*certificate_, *server_, *worker_, parts_.clock, parts_.log));
 }
 
 // Which room answers what. The rest, the page and unknown paths included, is the control plane's.

@@ -14,9 +14,9 @@
 #include "delivery/dispatcher.h"
 #include "formats/caliper.h"
 #include "formats/caliper_validator.h"
-#include "http/client.h"
-#include "http/server.h"
-#include "http/tls_files.h"
+#include "http_client/client.h"
+#include "http_server/server.h"
+#include "http_server/tls_files.h"
 #include "ingest/ingest.h"
 #include "io/clock.h"
 #include "io/files.h"
@@ -41,8 +41,8 @@ struct NodeSettings {
   std::vector<std::string>
       allow;              // special-purpose ranges that deliveries may go to; plain http only there
   http::TlsSettings tls;  // of deliveries
-  http::ClientLimits client;  // of deliveries, of each loop
-  http::ServerLimits http;
+  http::client::ClientLimits client;  // of deliveries, of each loop
+  http::server::ServerLimits http;
   std::string region;
   std::string version;
   Duration stop_time = std::chrono::seconds(15);  // for attempts under way when it stops
@@ -104,7 +104,7 @@ class Node {
   std::unique_ptr<control::SigningKeys> keys_;
   std::unique_ptr<control::Registry> registry_;
   std::optional<http::Guard> guard_;
-  std::vector<std::unique_ptr<http::Client>> clients_;             // one for each loop
+  std::vector<std::unique_ptr<http::client::Client>> clients_;     // one for each loop
   std::vector<std::shared_ptr<delivery::Transports>> transports_;  // the same
   std::unique_ptr<delivery::Dispatcher> dispatcher_;
   std::vector<std::unique_ptr<io::Worker>> readers_;  // of large bodies, for ingest
@@ -113,10 +113,10 @@ class Node {
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<Health> health_;
   std::unique_ptr<io::Acceptor> acceptor_;
-  std::optional<http::TlsFiles> certificate_;
-  std::unique_ptr<http::Server> server_;
-  std::atomic<http::Server const*> serving_{nullptr};  // server_, for other threads
-  std::shared_ptr<void> following_;                    // the log, for the metrics and the drift
+  std::optional<http::server::TlsFiles> certificate_;
+  std::unique_ptr<http::server::Server> server_;
+  std::atomic<http::server::Server const*> serving_{nullptr};  // server_, for other threads
+  std::shared_ptr<void> following_;  // the log, for the metrics and the drift
   io::TaskScope chores_;
 };
 

@@ -74,12 +74,12 @@ class NodeTest : public ::testing::Test {
     loops_ = std::make_unique<Loops>(2, 0);
   }
 
-  http::Answer ask(std::string_view method, std::string const& target, std::string const& head = {},
-                   std::string const& body = {}) {
+  http::client::Answer ask(std::string_view method, std::string const& target,
+                           std::string const& head = {}, std::string const& body = {}) {
     if (!client_)
-      client_ = *http::make_client(context_.get_executor(), network_, clock_, guard_, {});
+      client_ = *http::client::make_client(context_.get_executor(), network_, clock_, guard_, {});
     auto const url = http::parse_url("http://" + io::text_of(node_->local()) + target);
-    http::Ask wanted;
+    http::client::Ask wanted;
     wanted.method = method;
     wanted.url = &*url;
     wanted.head = head;
@@ -101,7 +101,7 @@ class NodeTest : public ::testing::Test {
   http::Guard guard_ = *http::Guard::make({"127.0.0.0/8"});
   boost::asio::io_context context_{1};
   std::unique_ptr<Loops> loops_;
-  std::unique_ptr<http::Client> client_;
+  std::unique_ptr<http::client::Client> client_;
   std::unique_ptr<Node> node_;
 };
 

@@ -139,15 +139,15 @@ TEST(UserUrlsAtConnectTest, none_that_leads_inside_is_connected_to) {
   testing::Sim sim;
   testing::FakeNetwork network(sim.executor(), sim.clock());
   auto const guard = *http::Guard::make({});
-  auto const client = *http::make_client(sim.executor(), network, sim.clock(), guard, {});
+  auto const client = *http::client::make_client(sim.executor(), network, sim.clock(), guard, {});
   int refused = 0;
 
   for (auto const& text : forbidden_urls()) {
     auto const url = http::parse_url(plain(text));
     if (!url) continue;
-    http::Ask ask;
+    http::client::Ask ask;
     ask.url = &*url;
-    EXPECT_EQ(sim.run(client->ask(ask)).trouble, http::Trouble::refused) << text;
+    EXPECT_EQ(sim.run(client->ask(ask)).trouble, http::client::Trouble::refused) << text;
     ++refused;
   }
 

@@ -5,7 +5,7 @@
 namespace millrace::server {
 
 std::shared_ptr<delivery::Transports> make_transports(
-    http::Client& client, io::Clock& clock, std::shared_ptr<http::TlsClient const> trust) {
+    http::client::Client& client, io::Clock& clock, std::shared_ptr<http::TlsClient const> trust) {
   return transports::make_transports(client, clock, std::move(trust));
 }
 

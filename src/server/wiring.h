@@ -3,13 +3,14 @@
 #include <memory>
 
 #include "delivery/transport.h"
-#include "http/client.h"
+#include "http_client/client.h"
 #include "io/clock.h"
 
 namespace millrace::server {
 
 // For one loop: `client` is that loop's. What is passed outlives the Transports. `trust`: of all streams.
-std::shared_ptr<delivery::Transports> make_transports(http::Client& client, io::Clock& clock,
+std::shared_ptr<delivery::Transports> make_transports(http::client::Client& client,
+                                                      io::Clock& clock,
                                                       std::shared_ptr<http::TlsClient const> trust);
 
 }  // namespace millrace::server

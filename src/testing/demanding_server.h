@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "http/server.h"
+#include "http/tls_settings.h"
 #include "testing/certificates.h"
 
 namespace millrace::testing {

@@ -2,8 +2,8 @@
 
 #include <gmock/gmock.h>
 
-#include "http/client.h"
-#include "http/server.h"
+#include "http_client/client.h"
+#include "http_server/server.h"
 #include "testing/sim.h"
 
 namespace millrace::testing {
@@ -14,17 +14,17 @@ using namespace std::chrono_literals;
 class FakeNetworkTest : public ::testing::Test {
  protected:
   FakeNetworkTest() {
-    server = http::serve(*network.listen(sim.executor(), io::Endpoint(address, 80)), sim.executor(),
-                         {sim.executor()}, echo, sim.clock());
-    client = *http::make_client(sim.executor(), network, sim.clock(), guard, {});
+    server = http::server::serve(*network.listen(sim.executor(), io::Endpoint(address, 80)),
+                                 sim.executor(), {sim.executor()}, echo, sim.clock());
+    client = *http::client::make_client(sim.executor(), network, sim.clock(), guard, {});
   }
   static io::Task<http::ServerResponse> echo(http::ServerRequest request) {
     http::ServerResponse response;
     response.body = std::move(request.body);
     co_return response;
   }
-  Started<http::Answer> ask(std::string_view body = "hello") {
-    http::Ask ask;
+  Started<http::client::Answer> ask(std::string_view body = "hello") {
+    http::client::Ask ask;
     ask.url = &url;
     ask.body = body;
     return sim.start(client->ask(ask));
@@ -35,8 +35,8 @@ class FakeNetworkTest : public ::testing::Test {
   boost::asio::ip::address const address = boost::asio::ip::make_address("10.1.2.3");
   http::Guard guard = *http::Guard::make({"10.0.0.0/8"});
   http::Url url = *http::parse_url("http://10.1.2.3/");
-  std::unique_ptr<http::Server> server;
-  std::unique_ptr<http::Client> client;
+  std::unique_ptr<http::server::Server> server;
+  std::unique_ptr<http::client::Client> client;
 };
 
 TEST_F(FakeNetworkTest, carries_requests_and_answers_without_time_passing) {
@@ -66,21 +66,21 @@ TEST_F(FakeNetworkTest, refuses_and_swallows) {
   network.at(address).refuses = true;
   auto const refused = ask();
   sim.settle();
-  EXPECT_EQ(refused.value().trouble, http::Trouble::refused);
+  EXPECT_EQ(refused.value().trouble, http::client::Trouble::refused);
 
   network.at(address) = {.black_hole = true};
   auto const swallowed = ask();
   sim.settle();
   sim.advance(16s);
-  EXPECT_EQ(swallowed.value().trouble, http::Trouble::timeout);
-  EXPECT_EQ(swallowed.value().reached, http::Phase::connect);
+  EXPECT_EQ(swallowed.value().trouble, http::client::Trouble::timeout);
+  EXPECT_EQ(swallowed.value().reached, http::client::Phase::connect);
 }
 
 TEST_F(FakeNetworkTest, breaks_after_so_many_bytes_and_when_cut) {
   network.at(address).breaks_after = 20;
   auto const broken = ask();
   sim.settle();
-  EXPECT_EQ(broken.value().trouble, http::Trouble::broken);
+  EXPECT_EQ(broken.value().trouble, http::client::Trouble::broken);
 
   network.at(address) = {.delay = 1s};
   auto const cut = ask();
@@ -88,7 +88,7 @@ TEST_F(FakeNetworkTest, breaks_after_so_many_bytes_and_when_cut) {
   sim.advance(3s);
   network.cut(address);
   sim.settle();
-  EXPECT_EQ(cut.value().trouble, http::Trouble::broken);
+  EXPECT_EQ(cut.value().trouble, http::client::Trouble::broken);
 }
 
 TEST_F(FakeNetworkTest, fails_any_one_operation) {
@@ -104,7 +104,7 @@ TEST_F(FakeNetworkTest, fails_any_one_operation) {
       EXPECT_EQ(asking.value().status, 200);
       break;
     }
-    if (asking.value().trouble != http::Trouble::none) EXPECT_EQ(asking.value().status, 0);
+    if (asking.value().trouble != http::client::Trouble::none) EXPECT_EQ(asking.value().status, 0);
   }
   EXPECT_GE(operations, 2U);
 }

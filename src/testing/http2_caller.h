@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "http/server.h"
+#include "http/message.h"
 #include "testing/http2_wire.h"
 
 struct nghttp2_hd_inflater;

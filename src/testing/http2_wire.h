@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-#include "http/server.h"
+#include "http/message.h"
 #include "http/tls.h"
 #include "testing/certificates.h"
 #include "testing/sim.h"

@@ -55,23 +55,23 @@ std::string header_safe(std::string_view text) {
   return safe;
 }
 
-FailureClass class_of(http::Trouble trouble) {
+FailureClass class_of(http::client::Trouble trouble) {
   switch (trouble) {
-    case http::Trouble::none:
+    case http::client::Trouble::none:
       return FailureClass::none;
-    case http::Trouble::timeout:
+    case http::client::Trouble::timeout:
       return FailureClass::timeout;
-    case http::Trouble::dns:
+    case http::client::Trouble::dns:
       return FailureClass::dns;
-    case http::Trouble::refused:
-    case http::Trouble::broken:
+    case http::client::Trouble::refused:
+    case http::client::Trouble::broken:
       return FailureClass::connect;
-    case http::Trouble::tls:
+    case http::client::Trouble::tls:
       return FailureClass::tls;
-    case http::Trouble::protocol:
+    case http::client::Trouble::protocol:
       return FailureClass::protocol;
-    case http::Trouble::resolver:
-    case http::Trouble::own_side:
+    case http::client::Trouble::resolver:
+    case http::client::Trouble::own_side:
       return FailureClass::own_side;
   }
   std::abort();
@@ -79,8 +79,8 @@ FailureClass class_of(http::Trouble trouble) {
 
 class HttpsTransport final : public delivery::Transport {
  public:
-  HttpsTransport(http::Client& client, io::Clock& clock, std::shared_ptr<TlsClients> tls_clients,
-                 model::DataStream const& stream)
+  HttpsTransport(http::client::Client& client, io::Clock& clock,
+                 std::shared_ptr<TlsClients> tls_clients, model::DataStream const& stream)
       : client_(client),
         clock_(clock),
         tls_clients_(std::move(tls_clients)),
@@ -155,7 +155,7 @@ class HttpsTransport final : public delivery::Transport {
     return certificate_;
   }
 
-  http::Client& client_;
+  http::client::Client& client_;
   io::Clock& clock_;
   std::shared_ptr<TlsClients> tls_clients_;
   model::DeliveryTls tls_settings_;
@@ -168,7 +168,7 @@ class HttpsTransport final : public delivery::Transport {
 
 class HttpsTransports final : public delivery::Transports {
  public:
-  HttpsTransports(http::Client& client, io::Clock& clock,
+  HttpsTransports(http::client::Client& client, io::Clock& clock,
                   std::shared_ptr<http::TlsClient const> trust)
       : client_(client),
         clock_(clock),
@@ -179,14 +179,14 @@ class HttpsTransports final : public delivery::Transports {
   }
 
  private:
-  http::Client& client_;
+  http::client::Client& client_;
   io::Clock& clock_;
   std::shared_ptr<TlsClients> tls_clients_;
 };
 
 }  // namespace
 
-delivery::Outcome outcome_of(http::Answer const& answer, WallTime now) {
+delivery::Outcome outcome_of(http::client::Answer const& answer, WallTime now) {
   Outcome outcome;
   outcome.failure = class_of(answer.trouble);
   outcome.resent = answer.resent;
@@ -200,9 +200,9 @@ delivery::Outcome outcome_of(http::Answer const& answer, WallTime now) {
                     .body = answer.body_time};
   outcome.address = answer.address;
   outcome.tls_version = answer.tls_version;
-  if (answer.reached >= http::Phase::send)
+  if (answer.reached >= http::client::Phase::send)
     outcome.http = answer.http2 ? model::HttpVersion::http2 : model::HttpVersion::http1;
-  if (answer.trouble != http::Trouble::none) {
+  if (answer.trouble != http::client::Trouble::none) {
     outcome.reason = one_line(answer.reason);
     return outcome;
   }
@@ -226,7 +226,7 @@ delivery::Outcome outcome_of(http::Answer const& answer, WallTime now) {
 }
 
 std::shared_ptr<delivery::Transports> make_transports(
-    http::Client& client, io::Clock& clock, std::shared_ptr<http::TlsClient const> trust) {
+    http::client::Client& client, io::Clock& clock, std::shared_ptr<http::TlsClient const> trust) {
   return std::make_shared<HttpsTransports>(client, clock, std::move(trust));
 }
 

@@ -15,16 +15,16 @@ namespace {
 using namespace std::chrono_literals;
 using delivery::Entry;
 using delivery::Outcome;
-using http::Trouble;
+using http::client::Trouble;
 using model::FailureClass;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
 // Keeps what is asked, and answers what it is told to.
-class FakeClient final : public http::Client {
+class FakeClient final : public http::client::Client {
  public:
   explicit FakeClient(io::Clock& clock) : clock_(clock) {}
-  io::Task<http::Answer> ask(http::Ask ask) override {
+  io::Task<http::client::Answer> ask(http::client::Ask ask) override {
     origin = ask.url->origin();
     target = ask.url->target;
     method = ask.method;
@@ -38,7 +38,7 @@ class FakeClient final : public http::Client {
   }
   std::size_t open_connections() const override { return 0; }
 
-  http::Answer answer;
+  http::client::Answer answer;
   Duration takes = 250ms;
   std::string origin, target, method, head, same_head, body;
   std::shared_ptr<http::TlsClient const> tls;
@@ -145,7 +145,7 @@ TEST_F(HttpsTest, an_event_name_from_outside_cannot_add_a_header) {
 
 TEST_F(HttpsTest, only_2xx_is_success) {
   for (int status = 100; status <= 999; ++status) {
-    http::Answer answer;
+    http::client::Answer answer;
     answer.status = status;
     auto const outcome = outcome_of(answer, {});
     EXPECT_EQ(outcome.delivered, status / 100 == 2) << status;
@@ -155,7 +155,7 @@ TEST_F(HttpsTest, only_2xx_is_success) {
 }
 
 TEST_F(HttpsTest, what_is_odd_about_an_answer_is_noted_and_decides_nothing) {
-  http::Answer answer;
+  http::client::Answer answer;
   answer.status = 204;
   answer.reason = "odd headers: a header line is folded";
   auto const delivered = outcome_of(answer, {});
@@ -175,7 +175,7 @@ TEST_F(HttpsTest, each_trouble_has_its_class) {
       {Trouble::tls, FailureClass::tls},           {Trouble::broken, FailureClass::connect},
       {Trouble::protocol, FailureClass::protocol}, {Trouble::own_side, FailureClass::own_side}};
   for (auto const& [trouble, failure] : table) {
-    http::Answer answer;
+    http::client::Answer answer;
     answer.trouble = trouble;
     answer.status = 200;  // seen before the trouble: it does not count
     answer.reason = "what\nhappened";
@@ -226,7 +226,7 @@ TEST_F(HttpsTest, facts_of_the_connection_are_kept) {
   auto const renewed = one();
   client.answer = {};
   client.answer.trouble = Trouble::dns;
-  client.answer.reached = http::Phase::dns;
+  client.answer.reached = http::client::Phase::dns;
   auto const nothing = one();
 
   EXPECT_EQ(first.timing.first_byte, 5ms);

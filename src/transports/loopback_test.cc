@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "http_server/server.h"
 #include "testing/sim.h"
 #include "transports/https.h"
 
@@ -15,10 +16,10 @@ class LoopbackTest : public ::testing::Test {
   LoopbackTest() {
     auto acceptor = network.listen(sim.executor(), *io::parse_endpoint("127.0.0.1:0"));
     check(acceptor.has_value(), "loopback listens");
-    server = http::serve(
+    server = http::server::serve(
         std::move(*acceptor), sim.executor(), {sim.executor()},
         [this](http::ServerRequest request) { return answer(std::move(request)); }, clock);
-    auto made = http::make_client(sim.executor(), network, clock, guard, {});
+    auto made = http::client::make_client(sim.executor(), network, clock, guard, {});
     check(made.has_value(), "a client is made");
     client = std::move(*made);
     stream.delivery.url = "http://127.0.0.1:" + std::to_string(server->local().port()) + "/hook";
@@ -49,8 +50,8 @@ class LoopbackTest : public ::testing::Test {
   io::SystemClock clock;
   io::SystemNetwork network;
   http::Guard guard = *http::Guard::make({"127.0.0.0/8"});
-  std::unique_ptr<http::Server> server;
-  std::unique_ptr<http::Client> client;
+  std::unique_ptr<http::server::Server> server;
+  std::unique_ptr<http::client::Client> client;
   model::DataStream stream;
   delivery::Entry entry;
   http::ServerRequest seen;

@@ -7,14 +7,14 @@
 #include <unordered_map>
 
 #include "base/error.h"
-#include "http/client.h"
+#include "http_client/client.h"
 #include "model/data_stream.h"
 
 namespace millrace::transports {
 
 class TlsClients {
  public:
-  // `base`: what streams without settings use; null: what the http::Client has of its own.
+  // `base`: what streams without settings use; null: what the http::client::Client has of its own.
   explicit TlsClients(std::shared_ptr<http::TlsClient const> base) : base_(std::move(base)) {}
   // Without settings: the base. Fails with: invalid.
   Result<std::shared_ptr<http::TlsClient const>> of(model::DeliveryTls const& settings);
