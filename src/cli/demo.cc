@@ -9,11 +9,11 @@
 #include <filesystem>
 
 #include "cli/child.h"
-#include "cli/client.h"
-#include "cli/emit_sender.h"
-#include "cli/process.h"
-#include "cli/sample_day.h"
 #include "cli/serve.h"
+#include "commands/client.h"
+#include "commands/emit_sender.h"
+#include "commands/process.h"
+#include "commands/sample_day.h"
 #include "io/worker.h"
 
 namespace millrace::cli {
@@ -75,13 +75,13 @@ std::uint64_t files_below(std::string const& folder) {
 // ---- what the demo asks of the service, as a user would: over its API
 
 // A stream of an earlier demo gets the new receiver's address.
-Result<std::string> make_stream(ServerClient& client, std::string const& receiver) {
+Result<std::string> make_stream(commands::ServerClient& client, std::string const& receiver) {
   auto streams = client.items("/api/v1/data_streams");
   if (!streams) return pass(streams);
   for (auto const& item : *streams) {
     auto const& stream = item.as_object();
-    if (shown(stream, "name") != stream_name) continue;
-    auto const id = shown(stream, "id");
+    if (commands::shown(stream, "name") != stream_name) continue;
+    auto const id = commands::shown(stream, "id");
     auto const body = boost::json::serialize(
         boost::json::object{{"delivery", boost::json::object{{"url", receiver}}}});
     if (auto const changed = client.call("PATCH", "/api/v1/data_streams/" + id, body); !changed)
@@ -98,15 +98,15 @@ Result<std::string> make_stream(ServerClient& client, std::string const& receive
       {"contact_email", "demo@example.edu"}};
   auto made = client.object("POST", "/api/v1/data_streams", boost::json::serialize(wanted));
   if (!made) return pass(made);
-  return shown(*made, "id");
+  return commands::shown(*made, "id");
 }
 
-Result<crypto::AwsCredentials> make_access_key(ServerClient& client) {
+Result<crypto::AwsCredentials> make_access_key(commands::ServerClient& client) {
   boost::json::object const wanted{{"accounts", boost::json::array{account}}};
   auto const made = client.object("POST", "/api/v1/access_keys", boost::json::serialize(wanted));
   if (!made) return pass(made);
-  return crypto::AwsCredentials{.access_key_id = shown(*made, "access_key_id"),
-                                .secret_access_key = shown(*made, "secret_access_key"),
+  return crypto::AwsCredentials{.access_key_id = commands::shown(*made, "access_key_id"),
+                                .secret_access_key = commands::shown(*made, "secret_access_key"),
                                 .session_token = {}};
 }
 
@@ -163,13 +163,13 @@ class Demo final : public Guest {
     if (at == std::string::npos)
       return fail(Fault::io, "the demo's receiver: said \"" + *line + "\"");
 
-    Reach reach;
+    commands::Reach reach;
     reach.server = server_;
     // Not what MILLRACE_TOKEN says: that is another server's.
-    auto token = token_in(place_.data);
+    auto token = commands::token_in(place_.data);
     if (!token) return pass(token);
     reach.token = std::move(*token);
-    auto client = ServerClient::open(reach);
+    auto client = commands::ServerClient::open(reach);
     if (!client) return pass(client);
     auto const stream = make_stream(*client, line->substr(at) + "/events");
     if (!stream) return pass(stream);
@@ -177,12 +177,12 @@ class Demo final : public Guest {
     auto const key = make_access_key(*client);
     if (!key) return pass(key);
 
-    auto desk = HttpDesk::open();
+    auto desk = commands::HttpDesk::open();
     if (!desk) return pass(desk);
     desk_ = std::move(*desk);
     auto url = http::parse_url(server_ + "/");
     if (!url) return pass(url);
-    sender_ = kinesis_sender(
+    sender_ = commands::kinesis_sender(
         {.url = std::move(*url), .shown = server_, .desk = *desk_, .random = random_}, *key,
         "us-east-1", "live-events");
     return {};
@@ -190,10 +190,10 @@ class Demo final : public Guest {
 
   // As Canvas does: PutRecords, a few events at a time.
   io::Task<void> feed() {
-    auto const day = sample_day(1, day_events, account, clock_.wall());
+    auto const day = commands::sample_day(1, day_events, account, clock_.wall());
     auto next = clock_.now();
     for (std::size_t i = 0; i < day.size(); i += batch_events) {
-      std::vector<EmitEvent> batch;
+      std::vector<commands::EmitEvent> batch;
       for (std::size_t j = i; j < std::min(i + batch_events, day.size()); ++j)
         batch.push_back({day[j], fmt::format("sample event {}", j + 1)});
       auto const sent = co_await io::offload(
@@ -241,20 +241,21 @@ class Demo final : public Guest {
 
   // What can be pasted into another terminal now.
   void tell_running() const {
-    Reach reach;
+    commands::Reach reach;
     reach.server = server_;
     reach.data = place_.data;
     fmt::print("\nThis is running; Ctrl-C stops it:\n");
     tell_places();
-    fmt::print("  data streams   {}\n  attempts       {}\n\n", again(reach, "streams list"),
-               again(reach, "attempts " + stream_));
+    fmt::print("  data streams   {}\n  attempts       {}\n\n",
+               commands::again(reach, "streams list"),
+               commands::again(reach, "attempts " + stream_));
   }
 
   void tell_stopped() const {
     fmt::print("\nIt has stopped, and this stays:\n");
     tell_places();
     fmt::print("  start again    {} serve --data {} --delivery-allow 127.0.0.0/8\n\n",
-               program_word(), shell_word(place_.data));
+               commands::program_word(), commands::shell_word(place_.data));
   }
 
   Place place_;
@@ -265,21 +266,21 @@ class Demo final : public Guest {
   server::Node* node_ = nullptr;
   std::string server_, stream_;
   std::unique_ptr<Child> receiver_;
-  std::unique_ptr<HttpDesk> desk_;
-  std::unique_ptr<EmitSender> sender_;
+  std::unique_ptr<commands::HttpDesk> desk_;
+  std::unique_ptr<commands::EmitSender> sender_;
   std::unique_ptr<io::TaskScope> tasks_;
 };
 
 }  // namespace
 
-Exit run_demo(Settings settings, bool folder_named) {
+commands::Exit run_demo(Settings settings, bool folder_named) {
   Place place;
   place.root = absolute(folder_named ? settings.node.store.folder + "/demo" : "./demo");
   place.data = place.root + "/data";
   place.received = place.root + "/received";
   io::DiskFiles files;
   for (auto const& folder : {place.data, place.received})
-    if (auto const made = files.make_folders(folder); !made) return failed(made.error());
+    if (auto const made = files.make_folders(folder); !made) return commands::failed(made.error());
 
   settings.node.store.folder = place.data;
   if (std::ranges::find(settings.node.allow, "127.0.0.0/8") == settings.node.allow.end())

@@ -8,22 +8,26 @@
 #include <vector>
 
 #include "base/version.h"
-#include "cli/commands.h"
-#include "cli/usage.h"
+#include "cli/receive.h"
+#include "cli/serve.h"
+#include "cli/tokens_offline.h"
+#include "commands/commands.h"
+#include "commands/usage.h"
 
 namespace millrace::cli {
 namespace {
 
 struct Heading {
-  Group group;
+  commands::Group group;
   char const* text;
 };
 constexpr Heading headings[] = {
-    {Group::run, "Run"},   {Group::send, "Send and receive"}, {Group::manage, "Manage"},
-    {Group::look, "Look"}, {Group::check, "Check"},
+    {commands::Group::run, "Run"},       {commands::Group::send, "Send and receive"},
+    {commands::Group::manage, "Manage"}, {commands::Group::look, "Look"},
+    {commands::Group::check, "Check"},
 };
 
-char const* heading_of(Group group) {
+char const* heading_of(commands::Group group) {
   for (auto const& heading : headings)
     if (heading.group == group) return heading.text;
   return "Other";
@@ -46,24 +50,24 @@ constexpr auto first_steps =
     "Exit status: 0 done, 1 the answer is no, 2 wrong usage, 3 could not reach or do it. Errors "
     "are one line on stderr.";
 
-Command version_command() {
+commands::Command version_command() {
   return {.name = "version",
           .summary = "Print the version",
-          .group = Group::check,
+          .group = commands::Group::check,
           .examples = "",
           .add = [](CLI::App&) {
             return [] {
               fmt::print("millrace {}\n", version);
-              return Exit::done;
+              return commands::Exit::done;
             };
           }};
 }
 
-std::vector<Command> all_commands() {
-  std::vector<Command> all;
+std::vector<commands::Command> all_commands() {
+  std::vector<commands::Command> all;
   all.push_back(serve_command());
-  for (auto& command : client_commands()) all.push_back(std::move(command));
-  all.push_back(doctor_command());
+  all.push_back(receive_command());
+  for (auto& command : commands::all_commands(add_token_offline)) all.push_back(std::move(command));
   all.push_back(version_command());
   return all;
 }
@@ -75,7 +79,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", fmt::format("millrace {}", version));
   app.get_formatter()->column_width(24);
 
-  std::vector<std::pair<CLI::App*, std::function<Exit()>>> runs;
+  std::vector<std::pair<CLI::App*, std::function<commands::Exit()>>> runs;
   for (auto const& command : all_commands()) {
     auto* const sub =
         app.add_subcommand(command.name, command.summary)->group(heading_of(command.group));
@@ -85,7 +89,7 @@ int main(int argc, char** argv) {
 
   if (argc == 1) {
     fmt::print(stderr, "{}", app.help());
-    return static_cast<int>(Exit::usage);
+    return static_cast<int>(commands::Exit::usage);
   }
   try {
     app.parse(argc, argv);
@@ -96,12 +100,12 @@ int main(int argc, char** argv) {
   } catch (CLI::CallForVersion const& asked) {
     return app.exit(asked);
   } catch (CLI::ParseError const& wrong) {
-    complain(explain(app, wrong));
-    return static_cast<int>(Exit::usage);
+    commands::complain(commands::explain(app, wrong));
+    return static_cast<int>(commands::Exit::usage);
   }
   for (auto const& [sub, run] : runs)
     if (sub->parsed()) return static_cast<int>(run());
-  return static_cast<int>(Exit::usage);
+  return static_cast<int>(commands::Exit::usage);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// `millrace receive https`: a receiver of deliveries, from flags to files, until a signal.
+#include "cli/receive.h"
+
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -11,10 +12,9 @@
 #include <memory>
 #include <utility>
 
-#include "cli/client.h"
-#include "cli/commands.h"
-#include "cli/process.h"
-#include "cli/usage.h"
+#include "commands/client.h"
+#include "commands/process.h"
+#include "commands/usage.h"
 #include "http/guard.h"
 #include "http_server/refusals.h"
 #include "http_server/server.h"
@@ -38,7 +38,7 @@ struct Receive {
   std::uint64_t roll_mib = 64;
   std::vector<std::string> trusted_proxies;
   bool verbose = false;
-  std::function<Exit()> chosen;
+  std::function<commands::Exit()> chosen;
 };
 
 struct Parts {  // what a running receiver consists of
@@ -52,7 +52,7 @@ struct Parts {  // what a running receiver consists of
   receive::JwksSource* keys;
   http::server::TlsFiles* certificate;  // null: plain http
   std::optional<int> handed_socket;
-  Exit exit = Exit::done;
+  commands::Exit exit = commands::Exit::done;
 };
 
 bool is_url(std::string const& text) {
@@ -81,15 +81,15 @@ io::Task<void> live(Parts& parts) {
   if (parts.keys != nullptr && !is_url(parts.args.jwks)) {
     // A URL may not be up yet; a file that is not there will not come.
     if (auto const read = co_await parts.keys->refresh(); !read) {
-      complain(fmt::format("--jwks: {}", read.error().what));
-      parts.exit = Exit::failed;
+      commands::complain(fmt::format("--jwks: {}", read.error().what));
+      parts.exit = commands::Exit::failed;
       co_return;
     }
   }
   boost::asio::signal_set signals(loop, SIGTERM, SIGINT);
   auto acceptor = listen_at(parts);
   if (!acceptor) {
-    parts.exit = failed(acceptor.error());
+    parts.exit = commands::failed(acceptor.error());
     co_return;
   }
   receive::Receiver receiver({parts.store, parts.keys, parts.clock, parts.log},
@@ -121,38 +121,40 @@ io::Task<void> live(Parts& parts) {
   auto const counts = parts.store.counts();
   parts.log.info("receiver stopped", {{"stored", counts.stored}, {"repeats", counts.repeats}});
   if (!closed) {
-    complain(fmt::format("{}; what came is safe in the spool, and filed at the next start",
-                         closed.error().what));
-    parts.exit = Exit::failed;
+    commands::complain(fmt::format(
+        "{}; what came is safe in the spool, and filed at the next start", closed.error().what));
+    parts.exit = commands::Exit::failed;
   }
 }
 
-Exit run(Receive& args) {
+commands::Exit run(Receive& args) {
   auto const roll_time = parse_duration(args.roll_time);
   if (!roll_time || *roll_time < std::chrono::seconds(1))
-    return complain("--roll-time: is not a span of at least a second, like 30s or 5min"),
-           Exit::usage;
+    return commands::complain("--roll-time: is not a span of at least a second, like 30s or 5min"),
+           commands::Exit::usage;
   if (args.jwks.empty() && !args.settings.allow_unsigned)
-    return complain(
+    return commands::complain(
                "--jwks: is needed to verify events; or take unsigned ones with --allow-unsigned"),
-           Exit::usage;
+           commands::Exit::usage;
   if (args.tls_cert.empty() != args.tls_key.empty())
-    return complain("--tls-cert and --tls-key: give both or none"), Exit::usage;
+    return commands::complain("--tls-cert and --tls-key: give both or none"), commands::Exit::usage;
   auto const file_mode = file_mode_of(args.file_mode);
   if (!file_mode)
-    return complain("--file-mode: is not an octal mode from 0600 to 0666, like 0640"), Exit::usage;
+    return commands::complain("--file-mode: is not an octal mode from 0600 to 0666, like 0640"),
+           commands::Exit::usage;
   args.store.permissions.file = *file_mode;
   auto proxies = http::AddressRange::parse_all(args.trusted_proxies);
   if (!proxies)
-    return complain(fmt::format("--trusted-proxy: {}", proxies.error().what)), Exit::usage;
+    return commands::complain(fmt::format("--trusted-proxy: {}", proxies.error().what)),
+           commands::Exit::usage;
   args.store.roll_time = *roll_time;
   args.store.roll_bytes = args.roll_mib * 1024 * 1024;
   args.store.layout =
       args.layout == "per-event" ? receive::Layout::per_event : receive::Layout::rolling;
 
-  ignore_broken_pipes();
-  raise_descriptor_limit();
-  auto const handed = take_handed_socket();
+  commands::ignore_broken_pipes();
+  commands::raise_descriptor_limit();
+  auto const handed = commands::take_handed_socket();
   boost::asio::io_context context{1};
   io::SystemNetwork network;
   io::SystemClock clock;
@@ -163,28 +165,29 @@ Exit run(Receive& args) {
   std::optional<http::server::TlsFiles> certificate;
   if (!args.tls_cert.empty()) {
     auto opened = http::server::TlsFiles::open(args.tls_cert, args.tls_key);
-    if (!opened) return failed(opened.error());
+    if (!opened) return commands::failed(opened.error());
     certificate = std::move(*opened);
   }
   auto store = receive::open_folder_store(
       {files, clock, random, *log,
        [](Error const& error) {
-         complain(
+         commands::complain(
              fmt::format("{}; stopping, as what is on disk is not known any more", error.what));
-         ::_exit(static_cast<int>(Exit::failed));
+         ::_exit(static_cast<int>(commands::Exit::failed));
        }},
       args.store);
-  if (!store) return failed(store.error());
+  if (!store) return commands::failed(store.error());
 
   // The operator names the JWKS: any address is fine.
   auto const guard = http::Guard::make({"0.0.0.0/0", "::/0"});
-  if (!guard) return failed(guard.error());
+  if (!guard) return commands::failed(guard.error());
   auto client = http::client::make_client(context.get_executor(), network, clock, *guard, {});
-  if (!client) return failed(client.error());
+  if (!client) return commands::failed(client.error());
   std::optional<receive::JwksSource> keys;
   if (is_url(args.jwks)) {
     auto url = http::parse_url(args.jwks);
-    if (!url) return complain(fmt::format("--jwks: {}", url.error().what)), Exit::usage;
+    if (!url)
+      return commands::complain(fmt::format("--jwks: {}", url.error().what)), commands::Exit::usage;
     keys.emplace(context.get_executor(), clock, *log,
                  receive::jwks_from_url(**client, std::move(*url)));
   } else if (!args.jwks.empty()) {
@@ -224,7 +227,7 @@ void add_https(CLI::App& app, Receive& args) {
   app.add_option(
          "--layout", args.layout,
          "rolling (default): compressed files by date and event type; per-event: a file each")
-      ->check(one_of({"per-event", "rolling"}));
+      ->check(commands::one_of({"per-event", "rolling"}));
   app.add_option("--issuer", args.settings.issuer,
                  "What claim iss must be [" + args.settings.issuer + "]; empty: anything")
       ->type_name("ISS");
@@ -256,17 +259,17 @@ void add_https(CLI::App& app, Receive& args) {
 
 }  // namespace
 
-Command receive_command() {
+commands::Command receive_command() {
   return {
       .name = "receive",
       .summary = "Take deliveries in: verify them, drop repeats, write files",
-      .group = Group::send,
+      .group = commands::Group::send,
       .examples =
           "  millrace receive https --listen 0.0.0.0:8081 --jwks https://millrace.example.edu/jwks "
           "\\\n"
           "      --store file:///var/lib/events\n"
           "  millrace receive https --jwks jwks.json --store file:///tmp/events --layout per-event",
-      .add = [](CLI::App& app) -> std::function<Exit()> {
+      .add = [](CLI::App& app) -> std::function<commands::Exit()> {
         auto const args = std::make_shared<Receive>();
         app.require_subcommand(1);
         auto* const https =

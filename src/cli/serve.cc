@@ -11,9 +11,8 @@
 #include <cstdio>
 #include <thread>
 
-#include "cli/commands.h"
 #include "cli/demo.h"
-#include "cli/process.h"
+#include "commands/process.h"
 #include "io/worker.h"
 #include "server/loops.h"
 
@@ -34,8 +33,8 @@ io::Task<void> exit_at_signal(Signals& signals, io::Clock& clock) {
     auto const [error, signal] = co_await signals.async_wait(io::op);
     if (error) io::unwind();
   } while (clock.now() - begun < std::chrono::milliseconds(300));
-  complain("stopped at once, at a second signal");
-  ::_exit(static_cast<int>(Exit::failed));
+  commands::complain("stopped at once, at a second signal");
+  ::_exit(static_cast<int>(commands::Exit::failed));
 }
 
 struct Life {  // what run() needs, and what it leaves
@@ -44,14 +43,14 @@ struct Life {  // what run() needs, and what it leaves
   Signals& signals;
   Guest* guest;
   std::unique_ptr<server::Node> node;
-  Exit exit = Exit::done;
+  commands::Exit exit = commands::Exit::done;
 };
 
 io::Task<void> run(Life& life) {
   auto node = co_await server::Node::start(life.parts, life.settings);
   if (!node) {
-    complain(node.error().what);
-    life.exit = Exit::failed;
+    commands::complain(node.error().what);
+    life.exit = commands::Exit::failed;
     co_return;
   }
   life.node = std::move(*node);
@@ -69,7 +68,7 @@ io::Task<void> run(Life& life) {
   bool guest_is_well = true;
   if (life.guest != nullptr) {
     if (auto const begun = co_await life.guest->begin(*life.node, life.parts.loop); !begun) {
-      life.exit = failed(begun.error());
+      life.exit = commands::failed(begun.error());
       guest_is_well = false;
     }
   }
@@ -81,8 +80,8 @@ io::Task<void> run(Life& life) {
   impatience.start(exit_at_signal(life.signals, life.parts.clock));
   if (life.guest != nullptr) co_await life.guest->end();
   if (auto const stopped = co_await life.node->stop(); !stopped) {
-    complain(stopped.error().what);
-    life.exit = Exit::failed;
+    commands::complain(stopped.error().what);
+    life.exit = commands::Exit::failed;
   }
   if (life.guest != nullptr) co_await life.guest->after();
   impatience.cancel();
@@ -111,11 +110,11 @@ std::size_t loops_of(Settings const& settings) {
 
 }  // namespace
 
-Exit serve(Settings settings, Guest* guest) {
+commands::Exit serve(Settings settings, Guest* guest) {
   // The process.
-  ignore_broken_pipes();
-  raise_descriptor_limit();
-  settings.node.socket = take_handed_socket();
+  commands::ignore_broken_pipes();
+  commands::raise_descriptor_limit();
+  settings.node.socket = commands::take_handed_socket();
 
   // The outside world.
   auto const log = stderr_log(settings.log_level);
@@ -168,7 +167,7 @@ struct ServeFlags {
 Result<Loaded> load(ServeFlags const& flags) {
   io::DiskFiles files;
   Sources sources;
-  sources.environment = environment_with("MILLRACE_");
+  sources.environment = commands::environment_with("MILLRACE_");
   sources.file_name = flags.config.empty() ? "millrace.toml" : flags.config;
   auto const there = files.exists(sources.file_name);
   if (!there) return pass(there);
@@ -185,24 +184,25 @@ Result<Loaded> load(ServeFlags const& flags) {
     if (value) sources.flags[flag] = "true";
   auto loaded = load_settings(sources);
   if (loaded) return std::move(*loaded);
-  for (auto const& fault : loaded.error()) complain(fault);
+  for (auto const& fault : loaded.error()) commands::complain(fault);
   return fail(Fault::invalid, fmt::format("settings: {} to correct", loaded.error().size()));
 }
 
-Exit run_serve(ServeFlags const& flags) {
+commands::Exit run_serve(ServeFlags const& flags) {
   if (flags.print_template) {
     fmt::print("{}", settings_template());
-    return Exit::done;
+    return commands::Exit::done;
   }
   auto loaded = load(flags);
-  if (!loaded) return failed(loaded.error());
+  if (!loaded) return commands::failed(loaded.error());
   if (flags.print_config) {
     fmt::print("{}", print_settings(loaded->shown));
-    return Exit::done;
+    return commands::Exit::done;
   }
   if (flags.demo && !loaded->settings.node.certificate_file.empty())
-    return complain("--demo speaks with itself in the clear: leave listen.tls_certificate out"),
-           Exit::usage;
+    return commands::complain(
+               "--demo speaks with itself in the clear: leave listen.tls_certificate out"),
+           commands::Exit::usage;
   if (flags.demo)
     return run_demo(std::move(loaded->settings), flags.settings.at("data").has_value());
   return serve(std::move(loaded->settings), nullptr);
@@ -210,10 +210,10 @@ Exit run_serve(ServeFlags const& flags) {
 
 }  // namespace
 
-Command serve_command() {
+commands::Command serve_command() {
   return {.name = "serve",
           .summary = "Run the service: take events in, keep them, deliver them",
-          .group = Group::run,
+          .group = commands::Group::run,
           .examples =
               "  millrace serve                                   all defaults: ./data, "
               "http://127.0.0.1:8080\n"
@@ -251,7 +251,7 @@ Command serve_command() {
                     ->type_name("")
                     ->group("Settings");
             }
-            return std::function<Exit()>([flags] { return run_serve(*flags); });
+            return std::function<commands::Exit()>([flags] { return run_serve(*flags); });
           }};
 }
 

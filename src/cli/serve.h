@@ -2,8 +2,8 @@
 #pragma once
 #include <functional>
 
-#include "cli/command.h"
 #include "cli/settings.h"
+#include "commands/command.h"
 #include "server/node.h"
 
 namespace millrace::cli {
@@ -19,6 +19,8 @@ class Guest {
 };
 
 // Runs until SIGTERM or SIGINT, then stops in order; a second signal ends the process at once. `guest` may be null.
-Exit serve(Settings settings, Guest* guest);
+commands::Exit serve(Settings settings, Guest* guest);
+
+commands::Command serve_command();
 
 }  // namespace millrace::cli
