@@ -56,6 +56,7 @@ int status_of(Fault fault) {
     case Fault::conflict:
       return 409;
     case Fault::busy:
+    case Fault::fenced:
       return 503;
     case Fault::unreachable:
       return 502;

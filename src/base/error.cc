@@ -27,6 +27,8 @@ std::string_view name_of(Fault fault) {
       return "corrupt";
     case Fault::io:
       return "io";
+    case Fault::fenced:
+      return "fenced";
   }
   std::abort();
 }

@@ -22,6 +22,7 @@ enum class Fault : std::uint8_t {
   uncertain,    // it may have happened
   corrupt,      // stored bytes are not what was written
   io,           // the disk or the system refused
+  fenced,       // another owner has taken over: the caller must end what it does
 };
 
 std::string_view name_of(Fault fault);

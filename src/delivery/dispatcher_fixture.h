@@ -119,96 +119,18 @@ class ScriptedTransports final : public Transports {
 // crash looks to what comes after it.
 class CutStore final : public store::Store {
  public:
-  explicit CutStore(store::Store& to) : to_(to) {}
+  explicit CutStore(store::Store& to)
+      : to_(to), events_(*this), progress_(*this), attempts_(*this) {}
   bool cut = false;
 
-  io::Task<Result<store::Appended>> append(model::EventBlock events,
-                                           std::optional<store::RepeatKey> repeat) override {
-    return to_.append(std::move(events), std::move(repeat));
-  }
-  io::Task<Result<std::vector<store::SharedBatch>>> read(std::uint64_t first,
-                                                         store::ReadLimits limits) override {
-    ++reads;
-    return to_.read(first, limits);
-  }
-  io::Task<Result<std::vector<store::BatchSummary>>> summaries(std::uint64_t first,
-                                                               std::size_t limit) override {
-    summarised.push_back(first);
-    return to_.summaries(first, limit);
-  }
-  io::Task<Result<std::uint64_t>> batch_at(WallTime time) override { return to_.batch_at(time); }
-  io::Task<Result<std::pair<store::SharedBatch, std::uint32_t>>> find(EventId event) override {
-    return to_.find(event);
-  }
-  store::LogRange range() const override { return to_.range(); }
-  std::string refuses() override { return to_.refuses(); }
-  std::shared_ptr<void> follow(io::Executor loop,
-                               std::function<void(store::SharedBatch)> batch) override {
-    return to_.follow(std::move(loop), std::move(batch));
-  }
-  io::Task<Result<std::vector<store::BatchSummary>>> doomed(WallTime now) override {
-    return to_.doomed(now);
-  }
-  io::Task<Result<store::LogRange>> retain(WallTime now) override { return to_.retain(now); }
-  io::Task<Result<std::vector<store::StreamState>>> load_streams() override {
-    return to_.load_streams();
-  }
-  io::Task<Result<std::uint64_t>> keep_streams(std::vector<StreamId> known) override {
-    return to_.keep_streams(std::move(known));
-  }
+  store::EventLog& events() override { return events_; }
+  store::Progress& progress() override { return progress_; }
+  store::Records& records() override { return to_.records(); }
+  store::DeadLetters& dead_letters() override { return to_.dead_letters(); }
+  store::Attempts& attempts() override { return attempts_; }
+  store::Leases& leases() override { return to_.leases(); }
   io::TrustedTime& time() override { return to_.time(); }
-  io::Task<Result<void>> checkpoint(std::vector<store::StreamDelta> deltas) override {
-    if (cut) return nothing();
-    ++checkpoints;
-    for (auto const& delta : deltas) {
-      rows += 1 + delta.retries.size() + delta.retries_ended.size() + delta.undelivered.size() +
-              delta.ledger.size();
-      most_settled_above = std::max(most_settled_above, delta.progress.settled_above.size());
-    }
-    return to_.checkpoint(std::move(deltas));
-  }
-  io::Task<Result<std::uint64_t>> undelivered_count(StreamId stream) override {
-    return to_.undelivered_count(stream);
-  }
-  io::Task<Result<store::Page<store::Undelivered>>> undelivered(StreamId stream, std::string after,
-                                                                store::PageLimits limits,
-                                                                store::Payloads payloads) override {
-    return to_.undelivered(stream, std::move(after), limits, payloads);
-  }
-  io::Task<Result<std::vector<store::LedgerMinute>>> ledger(StreamId stream, std::int64_t from,
-                                                            std::int64_t to) override {
-    return to_.ledger(stream, from, to);
-  }
-  io::Task<Result<void>> change(std::vector<store::RecordChange> changes) override {
-    return to_.change(std::move(changes));
-  }
-  io::Task<Result<std::vector<store::Record>>> records(std::string collection) override {
-    return to_.records(std::move(collection));
-  }
-  io::Task<Result<store::Page<store::Record>>> newest_records(std::string collection,
-                                                              std::string after,
-                                                              store::PageLimits limits) override {
-    return to_.newest_records(std::move(collection), std::move(after), limits);
-  }
-  io::Task<Result<void>> add_dead_letters(std::vector<store::DeadLetter> letters) override {
-    return to_.add_dead_letters(std::move(letters));
-  }
-  io::Task<Result<std::vector<store::DroppedLetters>>> dropped_letters() override {
-    return to_.dropped_letters();
-  }
-  io::Task<Result<store::Page<store::DeadLetter>>> dead_letters(std::string after,
-                                                                store::PageLimits limits) override {
-    return to_.dead_letters(std::move(after), limits);
-  }
-  io::Task<Result<store::DeadLetter>> dead_letter(std::string id) override {
-    return to_.dead_letter(std::move(id));
-  }
-  void add_attempt(model::Attempt attempt) override {
-    if (!cut) to_.add_attempt(std::move(attempt));
-  }
-  io::Task<Result<store::Page<model::Attempt>>> attempts(store::AttemptQuery query) override {
-    return to_.attempts(std::move(query));
-  }
+  io::Task<Result<store::LogRange>> retain(WallTime now) override { return to_.retain(now); }
   io::Task<Result<void>> close() override { return to_.close(); }
 
   int reads = 0, checkpoints = 0;
@@ -217,8 +139,105 @@ class CutStore final : public store::Store {
   std::size_t most_settled_above = 0;
 
  private:
-  static io::Task<Result<void>> nothing() { co_return Result<void>{}; }
+  class Events final : public store::EventLog {
+   public:
+    explicit Events(CutStore& of) : of_(of), to_(of.to_.events()) {}
+    io::Task<Result<store::Appended>> append(model::EventBlock events,
+                                             std::optional<store::RepeatKey> repeat) override {
+      return to_.append(std::move(events), std::move(repeat));
+    }
+    io::Task<Result<std::vector<store::SharedBatch>>> read(std::uint64_t first,
+                                                           store::ReadLimits limits) override {
+      ++of_.reads;
+      return to_.read(first, limits);
+    }
+    io::Task<Result<std::vector<store::BatchSummary>>> summaries(std::uint64_t first,
+                                                                 std::size_t limit) override {
+      of_.summarised.push_back(first);
+      return to_.summaries(first, limit);
+    }
+    io::Task<Result<std::uint64_t>> batch_at(WallTime time) override { return to_.batch_at(time); }
+    io::Task<Result<std::pair<store::SharedBatch, std::uint32_t>>> find(EventId event) override {
+      return to_.find(event);
+    }
+    store::LogRange range() const override { return to_.range(); }
+    std::string refuses() override { return to_.refuses(); }
+    std::shared_ptr<void> follow(io::Executor loop,
+                                 std::function<void(store::SharedBatch)> batch) override {
+      return to_.follow(std::move(loop), std::move(batch));
+    }
+    io::Task<Result<std::vector<store::BatchSummary>>> doomed(WallTime now) override {
+      return to_.doomed(now);
+    }
+    io::Task<Result<store::LogRange>> retain(WallTime now) override { return to_.retain(now); }
+
+   private:
+    CutStore& of_;
+    store::EventLog& to_;
+  };
+
+  class Progress final : public store::Progress {
+   public:
+    explicit Progress(CutStore& of) : of_(of), to_(of.to_.progress()) {}
+    io::Task<Result<std::vector<store::StreamState>>> load(store::ShardId shard) override {
+      return to_.load(shard);
+    }
+    io::Task<Result<std::uint64_t>> keep(std::vector<StreamId> known) override {
+      return to_.keep(std::move(known));
+    }
+    io::Task<Result<std::vector<store::Saved>>> save(
+        store::ShardId shard, std::uint64_t epoch,
+        std::vector<store::StreamDelta> deltas) override {
+      if (of_.cut) return nothing(deltas.size());
+      ++of_.checkpoints;
+      for (auto const& delta : deltas) {
+        of_.rows += 1 + delta.retries.size() + delta.retries_ended.size() +
+                    delta.undelivered.size() + delta.ledger.size();
+        of_.most_settled_above =
+            std::max(of_.most_settled_above, delta.progress.settled_above.size());
+      }
+      return to_.save(shard, epoch, std::move(deltas));
+    }
+    io::Task<Result<std::uint64_t>> undelivered_count(StreamId stream) override {
+      return to_.undelivered_count(stream);
+    }
+    io::Task<Result<store::Page<store::Undelivered>>> undelivered(
+        StreamId stream, std::string after, store::PageLimits limits,
+        store::Payloads payloads) override {
+      return to_.undelivered(stream, std::move(after), limits, payloads);
+    }
+    io::Task<Result<std::vector<store::LedgerMinute>>> ledger(StreamId stream, std::int64_t from,
+                                                              std::int64_t to) override {
+      return to_.ledger(stream, from, to);
+    }
+
+   private:
+    static io::Task<Result<std::vector<store::Saved>>> nothing(std::size_t deltas) {
+      co_return std::vector(deltas, store::Saved::stored);
+    }
+    CutStore& of_;
+    store::Progress& to_;
+  };
+
+  class Attempts final : public store::Attempts {
+   public:
+    explicit Attempts(CutStore& of) : of_(of), to_(of.to_.attempts()) {}
+    void add(model::Attempt attempt) override {
+      if (!of_.cut) to_.add(std::move(attempt));
+    }
+    io::Task<Result<store::Page<model::Attempt>>> find(store::AttemptQuery query) override {
+      return to_.find(std::move(query));
+    }
+
+   private:
+    CutStore& of_;
+    store::Attempts& to_;
+  };
+
   store::Store& to_;
+  Events events_;
+  Progress progress_;
+  Attempts attempts_;
 };
 
 class DispatcherTest : public ::testing::Test {

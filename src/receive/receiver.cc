@@ -42,6 +42,7 @@ int status_of(Fault fault) {
     case Fault::uncertain:
     case Fault::corrupt:
     case Fault::io:
+    case Fault::fenced:
       return 503;
   }
   std::abort();

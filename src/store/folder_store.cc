@@ -6,11 +6,9 @@
 #include <cstdlib>
 
 #include "store/attempt_log.h"
-#include "store/batch_format.h"
-#include "store/log_reader.h"
-#include "store/log_writer.h"
+#include "store/folder_log.h"
+#include "store/folder_state.h"
 #include "store/open.h"
-#include "store/state_file.h"
 
 namespace millrace::store {
 namespace {
@@ -28,6 +26,23 @@ constexpr auto tick = std::chrono::milliseconds(250);
   std::_Exit(70);
 }
 
+class FolderAttempts final : public Attempts {
+ public:
+  FolderAttempts(AttemptLog& log, io::Worker& worker) : log_(log), worker_(worker) {}
+
+  void add(model::Attempt attempt) override {
+    if (log_.add(std::move(attempt))) worker_.post([this] { log_.flush(); });
+  }
+  io::Task<Result<Page<model::Attempt>>> find(AttemptQuery query) override {
+    co_return co_await io::offload(worker_,
+                                   [this, query = std::move(query)] { return log_.query(query); });
+  }
+
+ private:
+  AttemptLog& log_;
+  io::Worker& worker_;
+};
+
 class FolderStore final : public Store {
  public:
   FolderStore(FolderSettings settings, io::Files& files, io::Clock& clock, io::Random& random,
@@ -43,6 +58,11 @@ class FolderStore final : public Store {
     read_worker_ = folder_.settings.worker("store-read", background);
     state_worker_ = folder_.settings.worker("store-state", background);
     attempts_worker_ = folder_.settings.worker("store-attempts", background);
+    events_.emplace(memory_, writer_, reader_, *read_worker_);
+    progress_.emplace(state_, writer_, *state_worker_);
+    records_.emplace(state_, *state_worker_);
+    letters_.emplace(state_, *state_worker_);
+    tried_.emplace(attempts_, *attempts_worker_);
   }
   ~FolderStore() override {
     stop_ticker();
@@ -75,49 +95,13 @@ class FolderStore final : public Store {
 
   io::TrustedTime& time() override { return folder_.time; }
 
-  // ---- the event log
-  io::Task<Result<Appended>> append(model::EventBlock events,
-                                    std::optional<RepeatKey> repeat) override {
-    co_return co_await io::answer<Result<Appended>>(
-        [this, events = std::move(events),
-         repeat = std::move(repeat)](io::Resolver<Result<Appended>> done) mutable {
-          writer_.submit({std::move(events), std::move(repeat), std::move(done), 0});
-        });
-  }
-  io::Task<Result<std::vector<SharedBatch>>> read(std::uint64_t first, ReadLimits limits) override {
-    auto const range = writer_.range();
-    if (first < range.oldest)
-      co_return fail(Fault::missing,
-                     fmt::format("event log: batch {} is not kept any more; the oldest is {}",
-                                 first, range.oldest));
-    if (first >= range.next) co_return std::vector<SharedBatch>();
-    if (auto found = memory_.run_from(first, limits); !found.empty()) co_return found;
-    co_return co_await io::offload(*read_worker_,
-                                   [this, first, limits] { return reader_.read(first, limits); });
-  }
-  io::Task<Result<std::vector<BatchSummary>>> summaries(std::uint64_t first,
-                                                        std::size_t limit) override {
-    std::vector<BatchSummary> found;
-    for (auto const& batch : memory_.run_from(first, {limit, SIZE_MAX}))
-      found.push_back(summary_of(*batch));
-    if (!found.empty()) co_return found;
-    co_return co_await io::offload(
-        *read_worker_, [this, first, limit] { return reader_.summaries(first, limit); });
-  }
-  io::Task<Result<std::uint64_t>> batch_at(WallTime time) override {
-    co_return co_await io::offload(*read_worker_, [this, time] { return reader_.batch_at(time); });
-  }
-  io::Task<Result<std::pair<SharedBatch, std::uint32_t>>> find(EventId event) override {
-    co_return co_await io::offload(*read_worker_, [this, event] { return reader_.find(event); });
-  }
-  LogRange range() const override { return writer_.range(); }
-  std::string refuses() override { return writer_.refuses(); }
-  std::shared_ptr<void> follow(io::Executor loop, std::function<void(SharedBatch)> batch) override {
-    return writer_.follow(std::move(loop), std::move(batch));
-  }
-  io::Task<Result<std::vector<BatchSummary>>> doomed(WallTime now) override {
-    co_return co_await io::offload(*read_worker_, [this, now] { return reader_.doomed(now); });
-  }
+  EventLog& events() override { return *events_; }
+  Progress& progress() override { return *progress_; }
+  Records& records() override { return *records_; }
+  DeadLetters& dead_letters() override { return *letters_; }
+  Attempts& attempts() override { return *tried_; }
+  Leases& leases() override { return leases_; }
+
   io::Task<Result<LogRange>> retain(WallTime now) override {
     for (int slice = 0; slice < most_slices; ++slice) {
       auto const more =
@@ -130,81 +114,7 @@ class FolderStore final : public Store {
     auto const attempts =
         co_await io::offload(*attempts_worker_, [this, now] { return attempts_.retain(now); });
     if (!attempts) co_return pass(attempts);
-    co_return co_await io::offload(*read_worker_, [this, now] { return reader_.retain(now); });
-  }
-
-  // ---- the state of streams
-  io::Task<Result<std::vector<StreamState>>> load_streams() override {
-    co_return co_await io::offload(*state_worker_, [this] { return state_.load_streams(); });
-  }
-  io::Task<Result<std::uint64_t>> keep_streams(std::vector<StreamId> known) override {
-    co_return co_await io::offload(
-        *state_worker_, [this, known = std::move(known)] { return state_.keep_streams(known); });
-  }
-  io::Task<Result<void>> checkpoint(std::vector<StreamDelta> deltas) override {
-    co_return co_await io::offload(*state_worker_, [this, deltas = std::move(deltas)] {
-      return state_.checkpoint(deltas, writer_.stored_next());
-    });
-  }
-  io::Task<Result<std::uint64_t>> undelivered_count(StreamId stream) override {
-    co_return co_await io::offload(*state_worker_,
-                                   [this, stream] { return state_.undelivered_count(stream); });
-  }
-  io::Task<Result<Page<Undelivered>>> undelivered(StreamId stream, std::string after,
-                                                  PageLimits limits, Payloads payloads) override {
-    co_return co_await io::offload(*state_worker_,
-                                   [this, stream, after = std::move(after), limits, payloads] {
-                                     return state_.undelivered(stream, after, limits, payloads);
-                                   });
-  }
-  io::Task<Result<std::vector<LedgerMinute>>> ledger(StreamId stream, std::int64_t from_minute,
-                                                     std::int64_t to_minute) override {
-    co_return co_await io::offload(*state_worker_, [this, stream, from_minute, to_minute] {
-      return state_.ledger(stream, from_minute, to_minute);
-    });
-  }
-
-  // ---- records
-  io::Task<Result<void>> change(std::vector<RecordChange> changes) override {
-    co_return co_await io::offload(
-        *state_worker_, [this, changes = std::move(changes)] { return state_.change(changes); });
-  }
-  io::Task<Result<std::vector<Record>>> records(std::string collection) override {
-    co_return co_await io::offload(*state_worker_, [this, collection = std::move(collection)] {
-      return state_.records(collection);
-    });
-  }
-  io::Task<Result<Page<Record>>> newest_records(std::string collection, std::string after,
-                                                PageLimits limits) override {
-    co_return co_await io::offload(
-        *state_worker_, [this, collection = std::move(collection), after = std::move(after),
-                         limits] { return state_.newest_records(collection, after, limits); });
-  }
-  io::Task<Result<void>> add_dead_letters(std::vector<DeadLetter> letters) override {
-    co_return co_await io::offload(*state_worker_, [this, letters = std::move(letters)]() mutable {
-      return state_.add_dead_letters(std::move(letters));
-    });
-  }
-  io::Task<Result<Page<DeadLetter>>> dead_letters(std::string after, PageLimits limits) override {
-    co_return co_await io::offload(*state_worker_, [this, after = std::move(after), limits] {
-      return state_.dead_letters(after, limits);
-    });
-  }
-  io::Task<Result<std::vector<DroppedLetters>>> dropped_letters() override {
-    co_return co_await io::offload(*state_worker_, [this] { return state_.dropped_letters(); });
-  }
-  io::Task<Result<DeadLetter>> dead_letter(std::string id) override {
-    co_return co_await io::offload(*state_worker_,
-                                   [this, id = std::move(id)] { return state_.dead_letter(id); });
-  }
-
-  // ---- attempts
-  void add_attempt(model::Attempt attempt) override {
-    if (attempts_.add(std::move(attempt))) attempts_worker_->post([this] { attempts_.flush(); });
-  }
-  io::Task<Result<Page<model::Attempt>>> attempts(AttemptQuery query) override {
-    co_return co_await io::offload(
-        *attempts_worker_, [this, query = std::move(query)] { return attempts_.query(query); });
+    co_return co_await events_->retain(now);
   }
 
   io::Task<Result<void>> close() override {
@@ -267,6 +177,12 @@ class FolderStore final : public Store {
   AttemptLog attempts_;
   LogWriter writer_;
   LogReader reader_;
+  std::optional<FolderLog> events_;
+  std::optional<FolderProgress> progress_;
+  std::optional<FolderRecords> records_;
+  std::optional<FolderDeadLetters> letters_;
+  std::optional<FolderAttempts> tried_;
+  FolderLeases leases_;
   std::unique_ptr<io::asio::io_context> ticker_loop_;
   std::unique_ptr<io::Worker> ticker_;
   // Last: their threads use all of the above, and end first.

@@ -41,7 +41,7 @@ class StateFile {
   Result<bool> retain(WallTime now);
   std::uint64_t work() const { return database_->work(); }  // done so far, as Database::work()
 
-  Result<void> change(std::vector<RecordChange> const& changes);
+  Result<std::uint64_t> change(std::vector<RecordChange> const& changes);
   Result<std::vector<Record>> records(std::string const& collection);
   Result<Page<Record>> newest_records(std::string const& collection, std::string const& after,
                                       PageLimits limits);

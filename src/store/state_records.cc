@@ -12,12 +12,14 @@ std::size_t size_of(Record const& record) { return record.id.size() + record.val
 
 }  // namespace
 
-Result<void> StateFile::change(std::vector<RecordChange> const& changes) {
-  return commit_counted(Counted::records, [&]() -> Result<void> {
+Result<std::uint64_t> StateFile::change(std::vector<RecordChange> const& changes) {
+  auto const done = commit_counted(Counted::records, [&]() -> Result<void> {
     for (auto const& one : changes)
-      if (auto done = change_one(one); !done) return done;
+      if (auto changed = change_one(one); !changed) return changed;
     return {};
   });
+  if (!done) return pass(done);
+  return mark_.changes;
 }
 
 Result<void> StateFile::change_one(RecordChange const& change) {

@@ -5,23 +5,26 @@
 //   Time     Comes from the Clock: acceptance times never go back, repeat keys end when their time is over.
 #pragma once
 #include <cstddef>
-#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "io/clock.h"
-#include "io/shared.h"
 #include "store/store.h"
+#include "testing/memory_attempts.h"
+#include "testing/memory_letters.h"
+#include "testing/memory_log.h"
+#include "testing/memory_progress.h"
+#include "testing/memory_records.h"
 
 namespace millrace::testing {
 
-struct MemoryStoreSettings {
-  std::size_t batch_bytes =
-      256 * 1024;  // of payload; a larger append becomes several batches in a row
-  Duration keep = std::chrono::hours(24 * 7);
-  Duration keep_undelivered = std::chrono::hours(24 * 30);
-  std::uint64_t keep_bytes = std::numeric_limits<std::uint64_t>::max();  // of payload
+class MemoryLeases final : public store::Leases {
+ public:
+  std::uint32_t shards() const override { return 1; }
+  io::Task<Result<store::Lease>> take(store::ShardId shard) override;
+  io::Task<Result<void>> renew(store::Lease lease) override;
+  io::Task<Result<void>> release(store::Lease lease) override;
 };
 
 class MemoryStore final : public store::Store {
@@ -53,55 +56,29 @@ class MemoryStore final : public store::Store {
   std::vector<model::Attempt> tried() const;       // oldest first
 
   // ---- store::Store
+  store::EventLog& events() override { return log_; }
+  store::Progress& progress() override { return progress_; }
+  store::Records& records() override { return records_; }
+  store::DeadLetters& dead_letters() override { return letters_; }
+  store::Attempts& attempts() override { return attempts_; }
+  store::Leases& leases() override { return leases_; }
   io::TrustedTime& time() override { return time_; }
-  io::Task<Result<store::Appended>> append(model::EventBlock events,
-                                           std::optional<store::RepeatKey> repeat) override;
-  io::Task<Result<std::vector<store::SharedBatch>>> read(std::uint64_t first,
-                                                         store::ReadLimits limits) override;
-  io::Task<Result<std::vector<store::BatchSummary>>> summaries(std::uint64_t first,
-                                                               std::size_t limit) override;
-  io::Task<Result<std::uint64_t>> batch_at(WallTime time) override;
-  io::Task<Result<std::pair<store::SharedBatch, std::uint32_t>>> find(EventId event) override;
-  store::LogRange range() const override;
-  std::string refuses() override;  // nothing: it takes what it is not told to refuse
-  std::shared_ptr<void> follow(io::Executor loop,
-                               std::function<void(store::SharedBatch)> batch) override;
-  io::Task<Result<std::vector<store::BatchSummary>>> doomed(WallTime now) override;
   io::Task<Result<store::LogRange>> retain(WallTime now) override;
-  io::Task<Result<std::vector<store::StreamState>>> load_streams() override;
-  io::Task<Result<std::uint64_t>> keep_streams(std::vector<StreamId> known) override;
-  io::Task<Result<void>> checkpoint(std::vector<store::StreamDelta> deltas) override;
-  io::Task<Result<std::uint64_t>> undelivered_count(StreamId stream) override;
-  io::Task<Result<store::Page<store::Undelivered>>> undelivered(StreamId stream, std::string after,
-                                                                store::PageLimits limits,
-                                                                store::Payloads payloads) override;
-  // Minutes from `from_minute` up to, without, `to_minute`, by minute.
-  io::Task<Result<std::vector<store::LedgerMinute>>> ledger(StreamId stream,
-                                                            std::int64_t from_minute,
-                                                            std::int64_t to_minute) override;
-  io::Task<Result<void>> change(std::vector<store::RecordChange> changes) override;
-  io::Task<Result<std::vector<store::Record>>> records(std::string collection) override;
-  io::Task<Result<store::Page<store::Record>>> newest_records(std::string collection,
-                                                              std::string after,
-                                                              store::PageLimits limits) override;
-  io::Task<Result<void>> add_dead_letters(std::vector<store::DeadLetter> letters) override;
-  io::Task<Result<std::vector<store::DroppedLetters>>> dropped_letters() override;
-  io::Task<Result<store::Page<store::DeadLetter>>> dead_letters(std::string after,
-                                                                store::PageLimits limits) override;
-  io::Task<Result<store::DeadLetter>> dead_letter(std::string id) override;
-  void add_attempt(model::Attempt attempt) override;
-  io::Task<Result<store::Page<model::Attempt>>> attempts(store::AttemptQuery query) override;
   io::Task<Result<void>> close() override;
+  using Store::attempts;
+  using Store::dead_letters;
+  using Store::records;
 
  private:
-  struct State;
-  Result<store::Appended> commit(State& state, model::EventBlock events,
-                                 std::optional<store::RepeatKey> repeat);
-
-  io::Clock const& clock_;
-  io::TrustedTime time_{clock_};
+  io::TrustedTime time_;
   MemoryStoreSettings settings_;
-  std::unique_ptr<io::Locked<State>> state_;
+  std::unique_ptr<LockedWorld> world_;
+  MemoryLog log_;
+  MemoryProgress progress_;
+  MemoryRecords records_;
+  MemoryLetters letters_;
+  MemoryAttempts attempts_;
+  MemoryLeases leases_;
 };
 
 }  // namespace millrace::testing
