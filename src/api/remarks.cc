@@ -117,13 +117,10 @@ io::Task<Result<Remarks>> stream_remarks(Context& context, model::Principal cons
   if (who.sees_all() && !is_known(context, **census, stream.account, before))
     remarks.warnings.push_back(unknown_account(context, **census, who, stream.account));
   if (before != nullptr && before->name == stream.name) co_return remarks;
-  for (auto const& other : context.parts.registry.streams())
-    if (other->account == stream.account && other->name == stream.name && other->id != stream.id &&
-        (before == nullptr || other->id != before->id)) {
-      remarks.warnings.push_back("another data stream of this account has this name: " +
-                                 other->id.text());
-      break;
-    }
+  auto const self = before != nullptr ? before->id : stream.id;
+  if (auto const other = context.parts.registry.namesake(stream.account, stream.name, self))
+    remarks.warnings.push_back("another data stream of this account has this name: " +
+                               other->text());
   co_return remarks;
 }
 

@@ -1,15 +1,11 @@
 #include "control/registry.h"
 
 #include <algorithm>
-#include <atomic>
 #include <charconv>
-#include <map>
-#include <set>
-#include <unordered_map>
 
 #include "base/encoding.h"
 #include "base/meters.h"
-#include "base/shares.h"
+#include "control/credential_table.h"
 #include "control/records.h"
 #include "control/turns.h"
 #include "crypto/digest.h"
@@ -20,67 +16,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration keep_repeats = 24h;
-constexpr Duration use_step = 1h;             // how coarsely the last use of a token is known
-constexpr std::size_t most_repeats = 10'000;  // more: the oldest are forgotten
-constexpr std::size_t ends_at_once = 100;     // of repeats whose time is over, in one change
-
-// When a token was last used. Written by whoever looks it up, on any thread, and at most once an hour.
-struct Use {
-  std::atomic<std::int64_t> last_ms{0};  // 0: never
-  std::atomic<std::int64_t> stored_ms{0};
-};
-
-struct Bearer {
-  model::Principal principal;
-  std::optional<WallTime> expires_at;
-  std::shared_ptr<Use> use;
-};
-
-bool has_ended(std::optional<WallTime> expires_at, WallTime now) {
-  return expires_at && *expires_at <= now;
-}
-
-// What is in memory: immutable once it is shown, replaced whole by each change.
-struct Picture {
-  std::map<StreamId, std::shared_ptr<model::DataStream const>> streams;
-  std::set<StreamId>
-      erased;  // ids are never used again: a slower save of an erased one is not shown
-  std::map<std::string, StoredToken> tokens;
-  std::unordered_map<std::string, Bearer> bearers;   // by SHA-256 of the secret
-  std::map<std::string, std::shared_ptr<Use>> uses;  // by token id
-  std::map<std::string, StoredAccessKey> access_keys;
-  std::map<std::string, Made> made;
-  std::set<std::string> accounts;  // that a stream or a credential has named
-
-  void put(std::shared_ptr<model::DataStream const> stream) {
-    if (erased.contains(stream->id)) return;
-    accounts.insert(stream->account);
-    auto& held = streams[stream->id];
-    if (!held || held->version < stream->version) held = std::move(stream);
-  }
-  void put(StoredToken const& token) {
-    accounts.insert(token.record.accounts.begin(), token.record.accounts.end());
-    auto& held = tokens[token.record.id];
-    if (held.version >= token.version) return;
-    held = token;
-    auto& use = uses[token.record.id];
-    if (!use) use = std::make_shared<Use>();
-    if (token.record.revoked) {
-      bearers.erase(token.hash);
-    } else {
-      bearers[token.hash] = {
-          {token.record.id, token.record.name, token.record.role, token.record.accounts},
-          token.record.expires_at,
-          use};
-    }
-  }
-  void put(StoredAccessKey const& key) {
-    accounts.insert(key.record.accounts.begin(), key.record.accounts.end());
-    auto& held = access_keys[key.record.access_key_id];
-    if (held.version < key.version) held = key;
-  }
-};
+constexpr Duration use_step = 1h;  // how coarsely the last use of a token is known
 
 // `bytes` in the alphabet of AWS's access key ids, 5 bits a character.
 std::string base32(std::string_view bytes) {
@@ -93,15 +29,6 @@ std::string base32(std::string_view bytes) {
     for (bits += 8; bits >= 5; bits -= 5) out += alphabet[(held >> (bits - 5)) & 31U];
   }
   return out;
-}
-
-// The key of the oldest that `by` made; there is one.
-std::string oldest_of(std::map<std::string, Made> const& all, std::string const& by) {
-  auto oldest = all.end();
-  for (auto at = all.begin(); at != all.end(); ++at)
-    if (at->second.by == by && (oldest == all.end() || at->second.at < oldest->second.at))
-      oldest = at;
-  return oldest->first;
 }
 
 WallTime whole_ms_of(WallTime time) { return from_unix_ms(unix_ms(time)); }
@@ -117,81 +44,60 @@ class StoredRegistry final : public Registry {
 
   io::Task<Result<void>> load() {
     if (auto same = co_await check_master_key(); !same) co_return pass(same);
-    Picture picture;
-    if (auto read = co_await load_streams(picture); !read) co_return pass(read);
-    if (auto read = co_await load_credentials(picture); !read) co_return pass(read);
-    picture_.with(
-        [&](auto& shown) { shown = std::make_shared<Picture const>(std::move(picture)); });
-    co_return Result<void>();
+    if (auto read = co_await load_streams(); !read) co_return pass(read);
+    if (auto read = co_await load_tokens(); !read) co_return pass(read);
+    if (auto read = co_await load_access_keys(); !read) co_return pass(read);
+    co_return co_await load_repeats();
   }
 
   std::optional<model::Principal> token(std::string_view bearer) const override {
-    auto const held = picture();
-    auto const found = held->bearers.find(crypto::sha256(bearer));
-    if (found == held->bearers.end()) return std::nullopt;
-    auto const now = clock_.wall();
-    auto const& end = found->second.expires_at;
+    auto const hash = crypto::sha256(bearer);
+    auto const found = credentials_.with([&](auto const& all) { return all.bearer(hash); });
     // A clock that runs away ends no token.
-    if (end && has_ended(end, store_.time().earliest())) return std::nullopt;
-    auto& last = found->second.use->last_ms;
-    if (unix_ms(now) - last.load(std::memory_order_relaxed) >= whole_ms(use_step))
-      last.store(unix_ms(now), std::memory_order_relaxed);
-    return found->second.principal;
+    if (!found || has_ended(found->expires_at, store_.time().earliest())) return std::nullopt;
+    auto const now = unix_ms(clock_.wall());
+    auto& last = found->use->last_ms;
+    if (now - last.load(std::memory_order_relaxed) >= whole_ms(use_step))
+      last.store(now, std::memory_order_relaxed);
+    return found->principal;
   }
 
   std::optional<model::AccessKey> access_key(std::string_view id) const override {
-    auto const now = picture();
-    auto const found = now->access_keys.find(std::string(id));
-    if (found == now->access_keys.end() || found->second.record.revoked) return std::nullopt;
-    auto const& [record, secret, version] = found->second;
+    auto const found =
+        credentials_.with([&](auto const& all) { return all.access_key(std::string(id)); });
+    if (!found || found->record.revoked) return std::nullopt;
+    auto const& record = found->record;
     return model::AccessKey{
         record.access_key_id,
-        secret,
+        found->secret,
         {record.access_key_id, "access key", model::Role::producer, record.accounts}};
   }
 
-  std::vector<std::shared_ptr<model::DataStream const>> streams() const override {
-    auto const now = picture();
-    std::vector<std::shared_ptr<model::DataStream const>> out;
-    for (auto const& [id, stream] : now->streams) out.push_back(stream);
-    return out;
+  std::vector<StreamPtr> streams() const override {
+    return streams_.with([](auto const& all) { return all.living(); });
   }
-
-  std::shared_ptr<model::DataStream const> stream(StreamId id) const override {
-    auto const now = picture();
-    auto const found = now->streams.find(id);
-    return found == now->streams.end() ? nullptr : found->second;
+  StreamPtr stream(StreamId id) const override {
+    auto const found = streams_.with([&](auto const& all) { return all.find(id); });
+    return found && !found->gone ? StreamPtr(found, &found->stream) : nullptr;
   }
-
+  std::optional<StreamId> namesake(std::string const& account, std::string const& name,
+                                   StreamId except) const override {
+    return streams_.with([&](auto const& all) { return all.namesake(account, name, except); });
+  }
   std::vector<TokenRecord> tokens() const override {
-    auto const now = picture();
-    std::vector<TokenRecord> out;
-    for (auto const& [id, token] : now->tokens) {
-      out.push_back(token.record);
-      if (auto const last = now->uses.at(id)->last_ms.load(); last != 0)
-        out.back().last_used_at = from_unix_ms(last);
-    }
-    return out;
+    return credentials_.with([](auto const& all) { return all.tokens(); });
   }
-
   std::vector<AccessKeyRecord> access_keys() const override {
-    auto const now = picture();
-    std::vector<AccessKeyRecord> out;
-    for (auto const& [id, key] : now->access_keys) out.push_back(key.record);
-    return out;
+    return credentials_.with([](auto const& all) { return all.access_keys(); });
   }
-
   std::optional<Made> made(std::string const& key) const override {
-    auto const now = picture();
-    auto const found = now->made.find(key);
-    if (found == now->made.end() || found->second.at + keep_repeats < store_.time().earliest())
-      return std::nullopt;
-    return found->second;
+    auto const now = store_.time().earliest();
+    return repeats_.with([&](auto const& all) { return all.find(key, now); });
   }
-
   std::uint64_t repeats_dropped() const override { return dropped_.value(); }
   bool names(std::string const& account) const override {
-    return picture()->accounts.contains(account);
+    return streams_.with([&](auto const& all) { return all.names(account); }) ||
+           credentials_.with([&](auto const& all) { return all.names(account); });
   }
 
   io::Task<Result<void>> save(model::DataStream stream, std::uint64_t expected_version,
@@ -215,21 +121,11 @@ class StoredRegistry final : public Registry {
  private:
   using Changes = std::vector<store::RecordChange>;
 
-  std::shared_ptr<Picture const> picture() const {
-    return picture_.with([](auto const& shown) { return shown; });
-  }
-  template <class Edit>
-  void show(Edit edit) {
-    picture_.with([&](auto& shown) {
-      auto next = std::make_shared<Picture>(*shown);
-      edit(*next);
-      shown = std::move(next);
-    });
-  }
-
   io::Task<Result<void>> check_master_key();
-  io::Task<Result<void>> load_streams(Picture& picture);
-  io::Task<Result<void>> load_credentials(Picture& picture);
+  io::Task<Result<void>> load_streams();
+  io::Task<Result<void>> load_tokens();
+  io::Task<Result<void>> load_access_keys();
+  io::Task<Result<void>> load_repeats();
 
   WallTime now() const { return whole_ms_of(clock_.wall()); }
   std::string new_id() { return Uuid::v7(clock_.wall(), random_.bits(), random_.bits()).text(); }
@@ -247,7 +143,17 @@ class StoredRegistry final : public Registry {
                                          std::optional<Repeat> repeat);
   StoredToken make_token(std::string name, model::Role role, std::vector<std::string> accounts,
                          std::string const& secret, std::optional<WallTime> expires_at);
-  bool is_last_owner(Picture const& held, std::string const& id) const;
+  bool is_last_owner(std::string const& id) const {
+    auto const now = store_.time().earliest();
+    return credentials_.with([&](auto const& all) { return all.is_last_owner(id, now); });
+  }
+  template <class Record>
+  void show(Record const& record) {
+    credentials_.with([&](auto& all) { all.put(record); });
+  }
+  void show(DesiredPtr desired) {
+    streams_.with([&](auto& all) { all.put(std::move(desired)); });
+  }
   std::string new_token_secret() { return "mr_" + base64url(random_.bytes(32)); }
 
   store::Store& store_;
@@ -256,7 +162,9 @@ class StoredRegistry final : public Registry {
   io::Random& random_;
   Counter dropped_;
   Turns revoking_;
-  io::Locked<std::shared_ptr<Picture const>> picture_{std::make_shared<Picture const>()};
+  io::Locked<StreamTable> streams_;
+  io::Locked<CredentialTable> credentials_;
+  io::Locked<Repeats> repeats_;
 };
 
 // The key's fingerprint is kept, so that another key is told from damage even where nothing is sealed yet.
@@ -277,42 +185,49 @@ io::Task<Result<void>> StoredRegistry::check_master_key() {
   co_return co_await store_.change(std::move(changes));
 }
 
-io::Task<Result<void>> StoredRegistry::load_streams(Picture& picture) {
+io::Task<Result<void>> StoredRegistry::load_streams() {
   auto const records = co_await store_.records("streams");
   if (!records) co_return pass(records);
   for (auto const& record : *records) {
     auto const opened = sealer_.open(record.value, purpose_of("streams", record.id));
-    auto stream = opened ? model::from_stored(*opened) : Result<model::DataStream>(pass(opened));
-    if (!stream || stream->id.text() != record.id)
+    auto desired =
+        opened ? model::desired_from_stored(*opened) : Result<model::DesiredStream>(pass(opened));
+    if (!desired || desired->stream.id.text() != record.id)
       co_return fail(Fault::corrupt, "data stream " + record.id +
                                          ": the stored record is damaged, or was sealed with "
                                          "another master key");
-    stream->version = record.version;
-    picture.put(std::make_shared<model::DataStream const>(std::move(*stream)));
+    desired->stream.version = record.version;
+    show(std::make_shared<model::DesiredStream const>(std::move(*desired)));
   }
   co_return Result<void>();
 }
 
-io::Task<Result<void>> StoredRegistry::load_credentials(Picture& picture) {
+io::Task<Result<void>> StoredRegistry::load_tokens() {
   auto const tokens = co_await store_.records("tokens");
   if (!tokens) co_return pass(tokens);
   for (auto const& record : *tokens) {
     auto const token = decode_token(record);
     if (!token) co_return pass(token);
-    picture.put(*token);
+    show(*token);
   }
   auto const uses = co_await store_.records("token_uses");
   if (!uses) co_return pass(uses);
-  for (auto const& record : *uses) {
-    auto const use = picture.uses.find(record.id);
-    std::int64_t last = 0;
-    auto const* const end = record.value.data() + record.value.size();
-    if (use == picture.uses.end() ||
-        std::from_chars(record.value.data(), end, last).ec != std::errc())
-      continue;
-    use->second->last_ms = last;
-    use->second->stored_ms = last;
-  }
+  credentials_.with([&](CredentialTable const& all) {
+    for (auto const& record : *uses) {
+      auto const use = all.uses().find(record.id);
+      std::int64_t last = 0;
+      auto const* const end = record.value.data() + record.value.size();
+      if (use == all.uses().end() ||
+          std::from_chars(record.value.data(), end, last).ec != std::errc())
+        continue;
+      use->second->last_ms = last;
+      use->second->stored_ms = last;
+    }
+  });
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> StoredRegistry::load_access_keys() {
   auto const keys = co_await store_.records("access_keys");
   if (!keys) co_return pass(keys);
   for (auto const& record : *keys) {
@@ -323,14 +238,18 @@ io::Task<Result<void>> StoredRegistry::load_credentials(Picture& picture) {
                                          "another master key");
     auto const key = decode_access_key(record, *opened);
     if (!key) co_return pass(key);
-    picture.put(*key);
+    show(*key);
   }
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> StoredRegistry::load_repeats() {
   auto const repeats = co_await store_.records("idempotency");
   if (!repeats) co_return pass(repeats);
   for (auto const& record : *repeats) {
-    auto const made = decode_made(record);
+    auto made = decode_made(record);
     if (!made) co_return pass(made);
-    picture.made.emplace(record.id, *made);
+    repeats_.with([&](Repeats& all) { all.put(record.id, std::move(*made)); });
   }
   co_return Result<void>();
 }
@@ -344,26 +263,20 @@ io::Task<Result<void>> StoredRegistry::commit(Changes changes, std::optional<Rep
   // Any version: a key that was used more than a day ago is used anew.
   changes.push_back({"idempotency", repeat->key, encode(made), std::nullopt});
   if (auto stored = co_await store_.change(std::move(changes)); !stored) co_return pass(stored);
-  show([&](Picture& picture) { picture.made.insert_or_assign(repeat->key, made); });
+  repeats_.with([&](Repeats& all) { all.put(repeat->key, made); });
   co_return Result<void>();
 }
 
 io::Task<void> StoredRegistry::forget_old_repeats() {
   // Taken out of memory first, so that no two calls end the same one.
-  std::vector<std::string> ended;
-  show([&](Picture& picture) {
-    Shares shares;
-    for (auto const& [key, made] : picture.made) {
-      shares.add(made.by, 1);
-      if (made.at + keep_repeats < store_.time().earliest() && ended.size() < ends_at_once)
-        ended.push_back(key);
-    }
-    if (ended.empty() && picture.made.size() > most_repeats) {
-      ended.push_back(oldest_of(picture.made, shares.largest()));
+  auto const now = store_.time().earliest();
+  auto ended = repeats_.with([&](Repeats& all) { return all.take_ended(now); });
+  if (ended.empty()) {
+    if (auto surplus = repeats_.with([](Repeats& all) { return all.take_surplus(); })) {
+      ended.push_back(std::move(*surplus));
       dropped_.add();
     }
-    for (auto const& key : ended) picture.made.erase(key);
-  });
+  }
   if (ended.empty()) co_return;
   Changes changes;
   for (auto const& key : ended) changes.push_back({"idempotency", key, std::nullopt, std::nullopt});
@@ -381,7 +294,9 @@ io::Task<Result<void>> StoredRegistry::save(model::DataStream stream,
   stream.version = expected_version + 1;
   stream.updated_at = now();
   if (!before) stream.created_at = stream.updated_at;
-  auto const after = std::make_shared<model::DataStream const>(std::move(stream));
+  auto const desired = std::make_shared<model::DesiredStream const>(
+      model::DesiredStream{.stream = std::move(stream)});
+  StreamPtr const after(desired, &desired->stream);
   auto const id = after->id.text();
 
   AuditLine line{std::move(action), id, after->name, {after->account}, {}};
@@ -396,7 +311,7 @@ io::Task<Result<void>> StoredRegistry::save(model::DataStream stream,
   auto stored = co_await commit(std::move(changes), std::move(repeat), id);
   if (!stored) co_return pass(stored);
 
-  show([&](Picture& picture) { picture.put(after); });
+  show(desired);
   co_return Result<void>();
 }
 
@@ -411,11 +326,8 @@ io::Task<Result<void>> StoredRegistry::erase(StreamId id, std::uint64_t expected
   if (unmake) changes.push_back({"idempotency", unmake->key, std::nullopt, std::nullopt});
   if (auto stored = co_await store_.change(std::move(changes)); !stored) co_return pass(stored);
 
-  show([&](Picture& picture) {
-    picture.streams.erase(id);
-    if (unmake) picture.made.erase(unmake->key);
-    picture.erased.insert(id);
-  });
+  streams_.with([&](auto& all) { all.forget(id); });
+  if (unmake) repeats_.with([&](auto& all) { all.erase(unmake->key); });
   co_return Result<void>();
 }
 
@@ -444,7 +356,7 @@ io::Task<Result<Registry::NewToken>> StoredRegistry::store_token(StoredToken tok
   auto stored = co_await commit(std::move(changes), std::move(repeat), record.id);
   if (!stored) co_return pass(stored);
 
-  show([&](Picture& picture) { picture.put(token); });
+  show(token);
   co_return NewToken{record, std::move(secret)};
 }
 
@@ -461,8 +373,7 @@ io::Task<Result<Registry::NewToken>> StoredRegistry::add_token(std::string name,
 
 io::Task<Result<bool>> StoredRegistry::first_owner(
     std::function<Result<void>(std::string const&)> keep) {
-  auto const held = picture();
-  if (!is_last_owner(*held, "")) co_return false;
+  if (!is_last_owner("")) co_return false;
   auto secret = new_token_secret();
   auto token = make_token("first owner", model::Role::owner, {"*"}, secret, std::nullopt);
   if (auto kept = keep(secret); !kept) co_return pass(kept);
@@ -473,25 +384,17 @@ io::Task<Result<bool>> StoredRegistry::first_owner(
   co_return true;
 }
 
-// Whether nobody else than the token `id` owns every account.
-bool StoredRegistry::is_last_owner(Picture const& held, std::string const& id) const {
-  return std::ranges::none_of(held.bearers, [&](auto const& item) {
-    auto const& [who, expires_at, use] = item.second;
-    return who.id != id && who.may_own() && who.sees_all() &&
-           !has_ended(expires_at, store_.time().earliest());
-  });
-}
-
 io::Task<Result<void>> StoredRegistry::store_uses() {
-  auto const held = picture();
   Changes changes;
   std::vector<std::pair<std::shared_ptr<Use>, std::int64_t>> stored;
-  for (auto const& [id, use] : held->uses) {
-    auto const last = use->last_ms.load();
-    if (last == use->stored_ms.load()) continue;
-    changes.push_back({"token_uses", id, std::to_string(last), std::nullopt});
-    stored.emplace_back(use, last);
-  }
+  credentials_.with([&](CredentialTable const& all) {
+    for (auto const& [id, use] : all.uses()) {
+      auto const last = use->last_ms.load();
+      if (last == use->stored_ms.load()) continue;
+      changes.push_back({"token_uses", id, std::to_string(last), std::nullopt});
+      stored.emplace_back(use, last);
+    }
+  });
   if (changes.empty()) co_return Result<void>();
   if (auto done = co_await store_.change(std::move(changes)); !done) co_return pass(done);
   for (auto const& [use, last] : stored) use->stored_ms.store(last);
@@ -501,16 +404,13 @@ io::Task<Result<void>> StoredRegistry::store_uses() {
 io::Task<Result<void>> StoredRegistry::revoke_token(std::string id, model::Principal by) {
   // One after the other: of two that revoke each other's token, the second finds itself the last.
   auto const turn = co_await revoking_.take("");
-  auto const held = picture();
-  auto const found = held->tokens.find(id);
-  if (found == held->tokens.end())
-    co_return fail(Fault::missing, "token " + id + ": there is none");
-  auto token = found->second;
+  auto const found = credentials_.with([&](auto const& all) { return all.token(id); });
+  if (!found) co_return fail(Fault::missing, "token " + id + ": there is none");
+  auto token = *found;
   if (token.record.revoked) co_return fail(Fault::conflict, "token " + id + ": is revoked already");
   bool const owns = token.record.role == model::Role::owner &&
                     std::ranges::find(token.record.accounts, "*") != token.record.accounts.end();
-  if (owns && !has_ended(token.record.expires_at, store_.time().earliest()) &&
-      is_last_owner(*held, id))
+  if (owns && !has_ended(token.record.expires_at, store_.time().earliest()) && is_last_owner(id))
     co_return fail(Fault::conflict,
                    "token " + id +
                        ": is the last one that owns every account; without it nobody could "
@@ -522,7 +422,7 @@ io::Task<Result<void>> StoredRegistry::revoke_token(std::string id, model::Princ
   changes.push_back(audit({"tokens.revoke", id, token.record.name, token.record.accounts, {}}, by));
   if (auto stored = co_await store_.change(std::move(changes)); !stored) co_return pass(stored);
 
-  show([&](Picture& picture) { picture.put(token); });
+  show(token);
   co_return Result<void>();
 }
 
@@ -531,7 +431,7 @@ io::Task<Result<Registry::NewAccessKey>> StoredRegistry::add_access_key(
     std::optional<GivenKey> given) {
   if (!given) given = GivenKey{"AKIA" + base32(random_.bytes(10)), base64(random_.bytes(30))};
   auto const id = given->access_key_id;
-  if (picture()->access_keys.contains(id))
+  if (credentials_.with([&](auto const& all) { return all.access_key(id); }))
     co_return fail(Fault::conflict, "access key " + id + ": there is one with this id");
   StoredAccessKey const key{
       {id, std::move(accounts), now(), false}, std::move(given->secret_access_key), 1};
@@ -541,16 +441,14 @@ io::Task<Result<Registry::NewAccessKey>> StoredRegistry::add_access_key(
   auto stored = co_await commit(std::move(changes), std::move(repeat), id);
   if (!stored) co_return pass(stored);
 
-  show([&](Picture& picture) { picture.put(key); });
+  show(key);
   co_return NewAccessKey{key.record, key.secret};
 }
 
 io::Task<Result<void>> StoredRegistry::revoke_access_key(std::string id, model::Principal by) {
-  auto const held = picture();
-  auto const found = held->access_keys.find(id);
-  if (found == held->access_keys.end())
-    co_return fail(Fault::missing, "access key " + id + ": there is none");
-  auto key = found->second;
+  auto const found = credentials_.with([&](auto const& all) { return all.access_key(id); });
+  if (!found) co_return fail(Fault::missing, "access key " + id + ": there is none");
+  auto key = *found;
   if (key.record.revoked)
     co_return fail(Fault::conflict, "access key " + id + ": is revoked already");
   key.record.revoked = true;
@@ -561,7 +459,7 @@ io::Task<Result<void>> StoredRegistry::revoke_access_key(std::string id, model::
   changes.push_back(audit({"access_keys.revoke", id, "", key.record.accounts, {}}, by));
   if (auto stored = co_await store_.change(std::move(changes)); !stored) co_return pass(stored);
 
-  show([&](Picture& picture) { picture.put(key); });
+  show(key);
   co_return Result<void>();
 }
 

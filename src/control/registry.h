@@ -1,5 +1,5 @@
 // The control plane's records in memory: data streams, tokens, access keys. Reads never wait; each change is in the store, with its
-// audit line in the same transaction, before it is seen.
+// audit line in the same transaction, before it is seen. What is read is immutable and shared: a change of one thing copies no other.
 //   Secrets  Tokens are kept as SHA-256; access-key secrets and data streams are sealed at rest. No audit line holds one.
 //   Races    A change names the version that it was made from; what somebody else changed meanwhile is a conflict.
 //   Threads  Any loop.
@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "control/audit.h"
+#include "control/repeats.h"
+#include "control/stream_table.h"
 #include "crypto/seal.h"
 #include "io/clock.h"
 #include "io/random.h"
@@ -39,20 +41,6 @@ struct AccessKeyRecord {
   bool revoked = false;
 };
 
-// Marks a call that makes something, so that its repeat makes nothing: kept for 24 h in the same transaction.
-struct Repeat {
-  std::string key;        // who, where and the client's own key, hashed
-  std::string body_hash;  // a repeat with another body is another call
-  std::string by{};       // the credential's id: whose share of the room it takes
-};
-
-struct Made {  // what a marked call made
-  std::string body_hash;
-  std::string id;
-  WallTime at{};
-  std::string by{};  // the credential's id
-};
-
 class Registry : public model::Credentials {
  public:
   // Reads everything from the store. Fails with: io, corrupt (a sealed value that the master key does not open).
@@ -61,9 +49,11 @@ class Registry : public model::Credentials {
                                                           io::Random& random);
 
   // ---- data streams
-  virtual std::vector<std::shared_ptr<model::DataStream const>> streams()
-      const = 0;  // by id: the oldest first
-  virtual std::shared_ptr<model::DataStream const> stream(StreamId id) const = 0;  // null: none
+  virtual std::vector<StreamPtr> streams() const = 0;  // by id: the oldest first
+  virtual StreamPtr stream(StreamId id) const = 0;     // null: none
+  // Another stream than `except` that has this name in this account.
+  virtual std::optional<StreamId> namesake(std::string const& account, std::string const& name,
+                                           StreamId except) const = 0;
   // Stores a new or changed stream with its audit line; sets its version and times. Fails with: conflict (`expected_version` is not
   // the stored one; 0: new).
   virtual io::Task<Result<void>> save(model::DataStream stream, std::uint64_t expected_version,

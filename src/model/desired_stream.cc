@@ -19,7 +19,8 @@ Error corrupt(std::string_view why) {
 void write_filters(json::Writer& out, DesiredStream const& desired) {
   out.key("filters").begin_array();
   for (auto const& filter : desired.filters) {
-    out.begin_object().key("from_batch").number(filter.from_batch);
+    out.begin_object().key("version").number(filter.version);
+    out.key("from_batch").number(filter.from_batch);
     if (&filter != &desired.filters.back()) {
       out.key("account").text(filter.account).key("event_types").begin_array();
       for (auto const& type : filter.event_types) out.text(type);
@@ -66,8 +67,9 @@ Result<void> read_filters(boost::json::object const& wanted, DesiredStream& desi
     auto const& object = item.get_object();
     std::vector<json::FieldTrouble> troubles;
     json::Fields fields(object, "/filters", troubles);
+    auto const version = fields.number("version", 1, most_number);
     auto const from = fields.number("from_batch", 1, most_number);
-    FilterVersion filter{0, desired.stream.event_types, desired.stream.account};
+    FilterVersion filter{0, 0, desired.stream.event_types, desired.stream.account};
     if (&item != &listed->get_array().back()) {
       auto types = fields.texts("event_types", 1000, 255);
       auto const account = fields.text("account", 1, 255);
@@ -75,7 +77,9 @@ Result<void> read_filters(boost::json::object const& wanted, DesiredStream& desi
       filter.event_types = std::move(*types);
       filter.account = *account;
     }
-    if (!from || !troubles.empty()) return std::unexpected(corrupt("a filter has no batch"));
+    if (!version || !from || !troubles.empty())
+      return std::unexpected(corrupt("a filter lacks its version or batch"));
+    filter.version = static_cast<std::uint64_t>(*version);
     filter.from_batch = static_cast<std::uint64_t>(*from);
     if (!desired.filters.empty() && desired.filters.back().from_batch >= filter.from_batch)
       return std::unexpected(corrupt("its filters are out of order"));

@@ -14,8 +14,9 @@
 
 namespace millrace::model {
 
-struct
-    FilterVersion {  // what is selected in batches from `from_batch` on, until the next version begins
+// What is selected in batches from `from_batch` on, until the next one begins.
+struct FilterVersion {
+  std::uint64_t version = 0;  // of the record that brought it: what has applied that version has it
   std::uint64_t from_batch = 1;
   std::vector<std::string> event_types;  // names, or {"*"}; sorted
   std::string account;                   // or "*"
@@ -24,8 +25,8 @@ struct
 
 // How the stream goes on after its latest activation.
 struct Resume {
-  std::uint64_t epoch =
-      0;  // counts activations. A lane whose progress has an older one resumes, once, and notes this one with it
+  // Counts activations. A lane whose progress has an older one resumes, once, and notes this one with it.
+  std::uint64_t epoch = 0;
   // What waits in batches before this one is passed over and counted as skipped; none: the lane goes on from where it stopped.
   std::optional<std::uint64_t> from_batch{};
   friend bool operator==(Resume const&, Resume const&) = default;
@@ -36,8 +37,8 @@ struct DesiredStream {
   // The first batch of the stream's life; 0: a record of a former version of this program, and the progress knows alone. A stream that has
   // no progress begins here.
   std::uint64_t start = 0;
-  // By from_batch, the newest last: all that were made since the version that its owner was last known to have applied, and the one
-  // before. Those of the progress that begin before the first one here stay good. Empty in a record of a former version.
+  // By from_batch, the newest last: at least that one, and all that came with versions newer than the one that its owner was last known to
+  // have applied. Those that the progress has stay good. Empty in a record of a former version.
   std::vector<FilterVersion> filters{};
   Resume resume{};
   // A tombstone: of the stream only id, name, account and version are left. Its owner removes all that it has of it, notes that, and the

@@ -20,7 +20,7 @@ DesiredStream wanted() {
   stream.created_at = stream.updated_at = parse_time("2026-11-21T19:05:12.123Z").value();
   DesiredStream desired{.stream = stream, .start = 7};
   desired.filters = {
-      {7, {"*"}, "a"}, {12, {"course_created", "quiz"}, "a"}, {19, {"grade_change"}, "a"}};
+      {1, 7, {"*"}, "a"}, {2, 12, {"course_created", "quiz"}, "a"}, {4, 19, {"grade_change"}, "a"}};
   desired.resume = {3, 21};
   return desired;
 }
@@ -86,7 +86,7 @@ TEST(DesiredStream, TheLargestRecordIsRead) {
   for (int i = 0; i < 1000; ++i) types.push_back(std::string(250, 'a') + std::to_string(1000 + i));
   desired.filters.clear();
   for (std::uint64_t i = 1; i <= DesiredLimits::filters; ++i)
-    desired.filters.push_back({i, types, "a"});
+    desired.filters.push_back({i, i, types, "a"});
   desired.stream.event_types = types;
 
   auto const read = desired_from_stored(to_stored(desired));
