@@ -41,7 +41,7 @@ TEST(LaterTest, the_manual_says_what_has_no_effect_yet) {
 }
 
 TEST(LaterTest, the_command_line_says_what_has_no_effect_yet) {
-  EXPECT_TRUE(says_so(file("src/cli/stream_flags.cc"), "--breaker", 120));
+  EXPECT_TRUE(says_so(file("src/commands/stream_flags.cc"), "--breaker", 120));
 }
 
 }  // namespace
