@@ -52,7 +52,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Target{"sigv4", sigv4}, Target{"data_stream", data_stream},
                     Target{"caliper", caliper}, Target{"caliper_check", caliper_check},
                     Target{"http1_answer", http1_answer}, Target{"http1_request", http1_request},
-                    Target{"http2_frames", http2_frames}, Target{"http2_requests", http2_requests}),
+                    Target{"http2_frames", http2_frames}, Target{"http2_requests", http2_requests},
+                    Target{"log_segment", log_segment}),
     [](auto const& one) { return one.param.name; });
 
 }  // namespace

@@ -25,5 +25,7 @@ void http2_frames(
     std::string_view input);  // the same over HTTP/2, with several exchanges under way
 void http2_requests(
     std::string_view input);  // what clients send over HTTP/2, on several connections and streams
+void log_segment(
+    std::string_view input);  // a file of the event log, as damage or a stranger left it
 
 }  // namespace millrace::fuzz

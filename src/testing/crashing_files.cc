@@ -62,6 +62,7 @@ struct State {
   std::uint64_t operation = 0;
   std::uint64_t life = 1;  // restarts; a File of an earlier one is dead
   std::optional<std::uint64_t> fail_at, stop_at;
+  std::uint64_t fail_times = 1;
   Fault fault = Fault::io;
   bool stopped = false;
   bool failed = false;
@@ -81,7 +82,7 @@ struct State {
     auto const number = operation++;
     if (stop_at && number >= *stop_at) stopped = true;
     if (auto is_up = up(path); !is_up) return is_up;
-    if (fail_at && number == *fail_at) {
+    if (fail_at && number >= *fail_at && number - *fail_at < fail_times) {
       failed = true;
       return fail(fault, path + ": fails as it was told");
     }
@@ -132,14 +133,20 @@ class MemoryFile final : public io::File {
   }
   Result<void> write(std::uint64_t at, std::span<std::byte const> bytes) override {
     return disk_->state.with([&](State& state) -> Result<void> {
-      if (auto good = change(state); !good) return good;
+      bool const was_up = life_ == state.life && !state.stopped && writable_;
+      if (auto good = change(state); !good) {
+        if (was_up) put(at, bytes.first(bytes.size() / 2 / sector * sector));
+        return good;
+      }
       auto const end = at + bytes.size();
-      if (end > node_->now.size() && state.used() + end - node_->now.size() > state.space)
+      auto const room = state.space - std::min(state.space, state.used());
+      if (end > node_->now.size() && end - node_->now.size() > room) {
+        put(at,
+            bytes.first(std::min<std::size_t>(
+                bytes.size(), node_->now.size() + room - std::min(at, node_->now.size() + room))));
         return fail(Fault::busy, path_ + ": write: no space left on device");
-      Change made{at, std::string(reinterpret_cast<char const*>(bytes.data()), bytes.size()),
-                  std::nullopt};
-      apply(node_->now, made, 0, bytes.size());
-      node_->unsynced.push_back(std::move(made));
+      }
+      put(at, bytes);
       return {};
     });
   }
@@ -200,6 +207,13 @@ class MemoryFile final : public io::File {
     if (!writable_) return fail(Fault::io, path_ + ": is open for reading");
     return state.step(path_);
   }
+  void put(std::uint64_t at, std::span<std::byte const> bytes) {
+    if (bytes.empty()) return;
+    Change made{at, std::string(reinterpret_cast<char const*>(bytes.data()), bytes.size()),
+                std::nullopt};
+    apply(node_->now, made, 0, bytes.size());
+    node_->unsynced.push_back(std::move(made));
+  }
   void resize(std::uint64_t size) {
     Change made;
     made.truncate = size;
@@ -222,9 +236,10 @@ CrashingFiles::~CrashingFiles() = default;
 std::uint64_t CrashingFiles::operations() const {
   return disk_->state.with([](State const& state) { return state.operation; });
 }
-void CrashingFiles::fail_at(std::uint64_t operation, Fault fault) {
+void CrashingFiles::fail_at(std::uint64_t operation, Fault fault, std::uint64_t times) {
   disk_->state.with([&](State& state) {
     state.fail_at = operation;
+    state.fail_times = times;
     state.fault = fault;
   });
 }

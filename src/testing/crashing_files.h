@@ -17,8 +17,9 @@ class CrashingFiles final : public io::Files {
   ~CrashingFiles() override;
 
   // Operations are those that change something: open that makes a file, write, truncate, reserve, sync, remove, rename, sync_folder.
-  std::uint64_t operations() const;                                // so far
-  void fail_at(std::uint64_t operation, Fault fault = Fault::io);  // that one, once; 0 is the first
+  std::uint64_t operations() const;  // so far
+  // That one, and those behind it up to `times`; 0 is the first. A write that fails, or finds no room, leaves a part written.
+  void fail_at(std::uint64_t operation, Fault fault = Fault::io, std::uint64_t times = 1);
   void stop_at(std::uint64_t operation);  // that one and all after it, until restart()
   void stop();                            // now
   bool is_stopped() const;
