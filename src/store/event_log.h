@@ -30,6 +30,9 @@ struct RecordBatch {
   std::uint64_t number = 0;
   WallTime accepted_at{};  // whole milliseconds: the time of acceptance of each of its events
   Uuid first_id;
+  // The newest change of records when the batch was committed (Records): what a change up to it wants holds for these events, what a
+  // later one wants does not. 0: not known.
+  std::uint64_t changes = 0;
   model::EventBlock events;
 
   EventId id_of(std::uint32_t index) const { return {{first_id.high, first_id.low + index}}; }

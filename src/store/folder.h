@@ -1,5 +1,6 @@
 // What all parts of a folder's store use.
 #pragma once
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -31,6 +32,8 @@ struct Folder {
   Log& log;
   io::TrustedTime time;
   SqliteVfs vfs;
+  std::atomic<std::uint64_t> changes{
+      0};                          // of records: the newest number. Written by the state worker
   std::unique_ptr<io::File> lock;  // while it is open no other process uses the folder
 };
 

@@ -9,14 +9,12 @@ io::Task<Result<std::vector<StreamState>>> FolderProgress::load(ShardId shard) {
   co_return co_await io::offload(worker_, [this] { return state_.load_streams(); });
 }
 
-io::Task<Result<std::vector<Saved>>> FolderProgress::save(ShardId shard, std::uint64_t /*epoch*/,
+io::Task<Result<std::vector<Saved>>> FolderProgress::save(ShardId shard, std::uint64_t epoch,
                                                           std::vector<StreamDelta> deltas) {
   check(shard == ShardId{}, "a folder has one shard");
-  co_return co_await io::offload(
-      worker_, [this, deltas = std::move(deltas)]() -> Result<std::vector<Saved>> {
-        if (auto done = state_.checkpoint(deltas, writer_.stored_next()); !done) return pass(done);
-        return std::vector(deltas.size(), Saved::stored);
-      });
+  co_return co_await io::offload(worker_, [this, epoch, deltas = std::move(deltas)] {
+    return state_.checkpoint(epoch, deltas, writer_.stored_next());
+  });
 }
 
 io::Task<Result<std::uint64_t>> FolderProgress::keep(std::vector<StreamId> known) {
@@ -51,6 +49,23 @@ io::Task<Result<std::vector<LedgerMinute>>> FolderProgress::ledger(StreamId stre
 io::Task<Result<std::uint64_t>> FolderRecords::change(std::vector<RecordChange> changes) {
   co_return co_await io::offload(
       worker_, [this, changes = std::move(changes)] { return state_.change(changes); });
+}
+
+io::Task<Result<std::shared_ptr<void>>> FolderRecords::follow(
+    std::string collection, std::uint64_t since, io::Executor loop,
+    std::function<void(SharedChange)> tell) {
+  co_return co_await io::offload(
+      worker_, [this, collection = std::move(collection), since, loop = std::move(loop),
+                tell = std::move(tell)]() mutable {
+        return state_.follow(collection, since, loop, std::move(tell));
+      });
+}
+
+io::Task<Result<Record>> FolderRecords::find(std::string collection, std::string id) {
+  co_return co_await io::offload(worker_,
+                                 [this, collection = std::move(collection), id = std::move(id)] {
+                                   return state_.record(collection, id);
+                                 });
 }
 
 io::Task<Result<std::vector<Record>>> FolderRecords::list(std::string collection) {
@@ -93,9 +108,14 @@ io::Task<Result<std::vector<DroppedLetters>>> FolderDeadLetters::dropped() {
 
 io::Task<Result<Lease>> FolderLeases::take(ShardId shard) {
   check(shard == ShardId{}, "a folder has one shard");
-  co_return Lease{shard, 1};
+  co_return Lease{shard, state_.epoch()};
 }
-io::Task<Result<void>> FolderLeases::renew(Lease /*lease*/) { co_return Result<void>(); }
+io::Task<Result<void>> FolderLeases::renew(Lease lease) {
+  check(lease.epoch <= state_.epoch(), "an epoch was given out before it is used");
+  if (lease.epoch < state_.epoch())
+    co_return fail(Fault::fenced, "lease: the shard has a newer owner");
+  co_return Result<void>();
+}
 io::Task<Result<void>> FolderLeases::release(Lease /*lease*/) { co_return Result<void>(); }
 
 }  // namespace millrace::store

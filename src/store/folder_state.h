@@ -32,14 +32,21 @@ class FolderProgress final : public Progress {
 
 class FolderRecords final : public Records {
  public:
-  FolderRecords(StateFile& state, io::Worker& worker) : state_(state), worker_(worker) {}
+  FolderRecords(Folder const& folder, StateFile& state, io::Worker& worker)
+      : folder_(folder), state_(state), worker_(worker) {}
 
   io::Task<Result<std::uint64_t>> change(std::vector<RecordChange> changes) override;
+  std::uint64_t newest_change() const override { return folder_.changes; }
+  io::Task<Result<std::shared_ptr<void>>> follow(std::string collection, std::uint64_t since,
+                                                 io::Executor loop,
+                                                 std::function<void(SharedChange)> tell) override;
+  io::Task<Result<Record>> find(std::string collection, std::string id) override;
   io::Task<Result<std::vector<Record>>> list(std::string collection) override;
   io::Task<Result<Page<Record>>> newest(std::string collection, std::string after,
                                         PageLimits limits) override;
 
  private:
+  Folder const& folder_;
   StateFile& state_;
   io::Worker& worker_;
 };
@@ -60,10 +67,14 @@ class FolderDeadLetters final : public DeadLetters {
 
 class FolderLeases final : public Leases {  // one shard, this process's
  public:
+  explicit FolderLeases(StateFile const& state) : state_(state) {}
   std::uint32_t shards() const override { return 1; }
   io::Task<Result<Lease>> take(ShardId shard) override;
   io::Task<Result<void>> renew(Lease lease) override;
   io::Task<Result<void>> release(Lease lease) override;
+
+ private:
+  StateFile const& state_;
 };
 
 }  // namespace millrace::store

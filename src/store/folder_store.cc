@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <cstdio>
 #include <cstdlib>
 
@@ -60,7 +61,7 @@ class FolderStore final : public Store {
     attempts_worker_ = folder_.settings.worker("store-attempts", background);
     events_.emplace(memory_, writer_, reader_, *read_worker_);
     progress_.emplace(state_, writer_, *state_worker_);
-    records_.emplace(state_, *state_worker_);
+    records_.emplace(folder_, state_, *state_worker_);
     letters_.emplace(state_, *state_worker_);
     tried_.emplace(attempts_, *attempts_worker_);
   }
@@ -89,8 +90,7 @@ class FolderStore final : public Store {
     if (auto done = segments_.load(); !done) return done;
     if (auto done = writer_.open(state_.known_next()); !done) return done;
     if (auto done = attempts_.open(); !done) return done;
-    if (folder_.settings.ticker) start_ticker();
-    return {};
+    return folder_.settings.ticker ? start_ticker() : Result<void>();
   }
 
   io::TrustedTime& time() override { return folder_.time; }
@@ -144,8 +144,13 @@ class FolderStore final : public Store {
   }
 
   // What happens after a time, though nobody calls: attempts that waited long enough go to disk.
-  void start_ticker() {
-    ticker_loop_ = std::make_unique<io::asio::io_context>(1);
+  Result<void> start_ticker() {
+    try {
+      ticker_loop_ = std::make_unique<io::asio::io_context>(1);
+      io::asio::steady_timer const first(*ticker_loop_);  // which makes what timers need
+    } catch (std::exception const& error) {               // it takes descriptors
+      return fail(Fault::io, folder_.settings.folder + ": cannot be watched: " + error.what());
+    }
     ticker_ = io::thread_worker("store-tick", background);
     ticker_->post([this] {
       io::TaskScope scope(ticker_loop_->get_executor());
@@ -156,6 +161,7 @@ class FolderStore final : public Store {
       ticker_loop_->restart();
       ticker_loop_->run();
     });
+    return {};
   }
   void stop_ticker() {
     if (!ticker_) return;
@@ -182,7 +188,7 @@ class FolderStore final : public Store {
   std::optional<FolderRecords> records_;
   std::optional<FolderDeadLetters> letters_;
   std::optional<FolderAttempts> tried_;
-  FolderLeases leases_;
+  FolderLeases leases_{state_};
   std::unique_ptr<io::asio::io_context> ticker_loop_;
   std::unique_ptr<io::Worker> ticker_;
   // Last: their threads use all of the above, and end first.

@@ -1,4 +1,6 @@
 // Who owns which streams. In a folder all are this process's: the epoch counts its starts.
+//   Fenced   What an owner does after a successor has begun (append, save, change, a renewal) is refused as fenced, and changes nothing.
+//            Nothing that it does will be stored again: it ends its process.
 //   Threads  Any loop may call; a Task resumes on the loop that called.
 #pragma once
 #include <compare>
@@ -24,7 +26,8 @@ class Leases {
   virtual ~Leases() = default;
   virtual std::uint32_t shards()
       const = 0;  // at least 1; any thread; the same for the life of the store
-  // The epoch is stored before it is answered. Fails with: busy (another owner has it), fenced (this process has a successor), io.
+  // The epoch is stored before anything is saved with it. Fails with: busy (another owner has it), fenced (this process has a
+  // successor), io.
   virtual io::Task<Result<Lease>> take(ShardId shard) = 0;
   // Fails with: fenced (the shard has a newer owner), io.
   virtual io::Task<Result<void>> renew(Lease lease) = 0;

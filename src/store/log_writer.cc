@@ -329,6 +329,7 @@ void LogWriter::close_batch(Staged& staged) {
   auto batch = std::make_shared<RecordBatch>();
   batch->number = staged.next++;
   batch->accepted_at = staged.accepted_at;
+  batch->changes = folder_.changes;
   batch->first_id = Uuid::v7(staged.accepted_at, folder_.random.bits(), folder_.random.bits());
   batch->first_id.low &= ~std::uint64_t{0xFFFF};
   batch->events = std::exchange(staged.open, {});

@@ -44,6 +44,8 @@ constexpr char const* steps[] = {
     "CREATE INDEX dead_letters_owner ON dead_letters(owner, id, bytes);"
     "CREATE TABLE letters_dropped(account TEXT PRIMARY KEY, letters INTEGER NOT NULL) WITHOUT "
     "ROWID;",
+    ("ALTER TABLE records ADD COLUMN change INTEGER NOT NULL DEFAULT 0;"
+     "CREATE INDEX records_changed ON records(collection, change);"),
 };
 
 constexpr std::uint64_t most_journal_rows = 1'000;
@@ -64,6 +66,7 @@ Result<void> StateFile::open() {
   if (*mark != mark_)
     if (auto done = commit([&] { return put_mark(*mark); }); !done) return done;
   mark_ = *mark;
+  folder_.changes = mark_.changes;
   if (auto done = with_reserve([this] { return guard_.begin(mark_); }); !done) return done;
   auto const folded = fold();
   // A full disk does not keep a node from starting: what the journal says is in memory, too.
@@ -123,6 +126,7 @@ Result<void> StateFile::read_marks() {
     if (name == "folder") mark_.folder = value;
     if (name == "commits") mark_.commits = value;
     if (name == "changes") mark_.changes = value;
+    if (name == "epoch") epoch_ = value + 1;
   }
   if (!row) return pass(row);
   return {};
@@ -131,9 +135,9 @@ Result<void> StateFile::read_marks() {
 Result<void> StateFile::put_mark(StateMark const& mark) {
   auto put = database_->query(
       "INSERT INTO marks(name, value) VALUES('folder', ?1), ('commits', ?2), ('changes', ?3), "
-      "('time_ms', ?4) ON CONFLICT(name) DO UPDATE SET value = excluded.value");
+      "('time_ms', ?4), ('epoch', ?5) ON CONFLICT(name) DO UPDATE SET value = excluded.value");
   put.bind(1, mark.folder).bind(2, mark.commits).bind(3, mark.changes);
-  put.bind(4, unix_ms(folder_.time.earliest()));
+  put.bind(4, unix_ms(folder_.time.earliest())).bind(5, epoch_);
   return put.run();
 }
 
@@ -171,26 +175,32 @@ Result<void> StateFile::run(std::string_view sql, std::string_view key) {
 
 // ---- checkpoints ------------------------------------------------------------------------------------------------------------
 
-Result<void> StateFile::checkpoint(std::vector<StreamDelta> const& deltas, std::uint64_t log_next) {
+Result<std::vector<Saved>> StateFile::checkpoint(std::uint64_t epoch,
+                                                 std::vector<StreamDelta> const& deltas,
+                                                 std::uint64_t log_next) {
+  check(epoch <= epoch_, "an epoch was given out before it is used");
+  if (epoch < epoch_)
+    return fail(
+        Fault::fenced,
+        fmt::format("progress: the shard has a newer owner (epoch {}, not {})", epoch_, epoch));
   auto const began = folder_.clock.now();
   auto const row = encode_deltas(deltas);
-  auto done = commit_counted(Counted::progress, [&]() -> Result<void> {
+  auto const done = commit_counted(Counted::progress, [&]() -> Result<void> {
     if (auto marked = remember_head(log_next); !marked) return marked;
     return write_checkpoint(deltas, row);
   });
-  if (!done) return done;
+  if (!done) return pass(done);
   for (auto const& delta : deltas) apply(delta);
   journal_bytes_ += row.size();
   ++journal_rows_;
   folder_.meters().checkpoints.add();
   folder_.meters().checkpoint_time.add(folder_.clock.now() - began);
-  if (journal_bytes_ < folder_.settings.journal_bytes && journal_rows_ < most_journal_rows)
-    return {};
-  // What was asked is on disk. A fold that fails is tried again by the next checkpoint.
-  if (auto folded = fold(); !folded)
-    folder_.log.warning("the journal of streams cannot be folded now",
-                        {{"file", database_->path()}, {"why", folded.error().what}});
-  return {};
+  if (journal_bytes_ >= folder_.settings.journal_bytes || journal_rows_ >= most_journal_rows)
+    // What was asked is on disk. A fold that fails is tried again by the next checkpoint.
+    if (auto folded = fold(); !folded)
+      folder_.log.warning("the journal of streams cannot be folded now",
+                          {{"file", database_->path()}, {"why", folded.error().what}});
+  return std::vector(deltas.size(), Saved::stored);
 }
 
 Result<void> StateFile::remember_head(std::uint64_t log_next) {

@@ -2,6 +2,7 @@
 //   A checkpoint is one row of `journal`. What the rows say is also held in memory, and is folded into rows of streams when the
 //   journal has grown, so that a start reads those and a short journal.
 #pragma once
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -30,8 +31,11 @@ class StateFile {
   }  // trusted, when it was written last
 
   Result<std::vector<StreamState>> load_streams();
-  // `log_next`: how far the log has come.
-  Result<void> checkpoint(std::vector<StreamDelta> const& deltas, std::uint64_t log_next);
+  // Counts the starts on this folder; stored with whatever is stored first. Any thread, after open().
+  std::uint64_t epoch() const { return epoch_; }
+  // `log_next`: how far the log has come. Fails with: fenced, busy, io.
+  Result<std::vector<Saved>> checkpoint(std::uint64_t epoch, std::vector<StreamDelta> const& deltas,
+                                        std::uint64_t log_next);
   Result<std::uint64_t> undelivered_count(StreamId stream);
   Result<Page<Undelivered>> undelivered(StreamId stream, std::string const& after,
                                         PageLimits limits, Payloads payloads);
@@ -42,7 +46,11 @@ class StateFile {
   std::uint64_t work() const { return database_->work(); }  // done so far, as Database::work()
 
   Result<std::uint64_t> change(std::vector<RecordChange> const& changes);
+  Result<Record> record(std::string const& collection, std::string const& id);
   Result<std::vector<Record>> records(std::string const& collection);
+  Result<std::shared_ptr<void>> follow(std::string const& collection, std::uint64_t since,
+                                       io::Executor const& loop,
+                                       std::function<void(SharedChange)> tell);
   Result<Page<Record>> newest_records(std::string const& collection, std::string const& after,
                                       PageLimits limits);
   Result<void> add_dead_letters(std::vector<DeadLetter> letters);
@@ -57,6 +65,12 @@ class StateFile {
     StreamProgress progress;
     std::map<Position, std::optional<Retry>> retries;  // nullopt: ended
     std::map<std::int64_t, LedgerMinute> ledger;
+  };
+
+  struct Follower {
+    std::string collection;
+    io::Executor loop;
+    std::function<void(SharedChange)> tell;
   };
 
   struct LetterShares {  // of dead letters, by owner
@@ -112,7 +126,9 @@ class StateFile {
   Result<void> fold();
   Result<void> write_folded();
   Result<void> fold_stream(std::string const& key, Pending const& pending);
-  Result<void> change_one(RecordChange const& change);
+  // Answers the new version; 0: removed.
+  Result<std::uint64_t> change_one(RecordChange const& change, std::uint64_t number);
+  void tell(std::vector<RecordChange> const& changes, std::vector<std::uint64_t> const& versions);
   Result<std::uint64_t> delete_slice(std::string_view sql, std::int64_t before);
   Result<std::uint64_t> delete_all_of(std::string_view sql, std::string const& key);
   Result<std::set<std::string>> streams_with_rows();
@@ -133,8 +149,10 @@ class StateFile {
   std::uint64_t journal_bytes_ = 0;
   std::uint64_t journal_rows_ = 0;
   std::uint64_t known_next_ = 0;
+  std::uint64_t epoch_ = 1;
   std::optional<WallTime> stored_time_;
   LetterShares letters_;  // as they are on disk
+  std::vector<std::weak_ptr<Follower const>> followers_;
 };
 
 }  // namespace millrace::store

@@ -66,11 +66,12 @@ class StateRetentionTest : public StoreTest {
 
 TEST_F(StateRetentionTest, a_minute_in_which_nothing_gets_old_costs_the_same_whatever_is_kept) {
   open_state();
-  ASSERT_TRUE(state->checkpoint({delta(1, 1)}, 2));
+  ASSERT_TRUE(state->checkpoint(1, {delta(1, 1)}, 2));
   ASSERT_TRUE(state->retain(clock.wall()));
   auto const with_little = work_of_one();
 
-  for (std::uint64_t n = 1; n <= 20; ++n) ASSERT_TRUE(state->checkpoint({delta(n, 2, 1'000)}, 2));
+  for (std::uint64_t n = 1; n <= 20; ++n)
+    ASSERT_TRUE(state->checkpoint(1, {delta(n, 2, 1'000)}, 2));
 
   EXPECT_LE(work_of_one(), with_little + 50);
 }
@@ -86,7 +87,7 @@ TEST_F(StateRetentionTest, over_days_the_work_is_that_of_what_goes) {
     std::vector<StreamDelta> deltas;
     for (std::uint64_t n = 1; n <= streams; ++n) deltas.push_back(delta(n, 1));
     auto const work = state->work();
-    ASSERT_TRUE(state->checkpoint(deltas, 2));
+    ASSERT_TRUE(state->checkpoint(1, deltas, 2));
     written += state->work() - work;
     clock.advance(hours(4));
     for (;; ++calls) {
@@ -106,7 +107,8 @@ TEST_F(StateRetentionTest, over_days_the_work_is_that_of_what_goes) {
 
 TEST_F(StateRetentionTest, removes_in_slices) {
   open_state();
-  for (std::uint64_t n = 1; n <= 12; ++n) ASSERT_TRUE(state->checkpoint({delta(n, 2, 1'000)}, 2));
+  for (std::uint64_t n = 1; n <= 12; ++n)
+    ASSERT_TRUE(state->checkpoint(1, {delta(n, 2, 1'000)}, 2));
   clock.advance(hours(24 * 40));
 
   int slices = 0;
@@ -144,7 +146,7 @@ TEST_F(StateRetentionTest, removes_all_rows_of_streams_that_are_no_more) {
   open_state();
   for (std::uint64_t n = 1; n <= 5; ++n)
     for (std::uint64_t k = 1; k <= 700; k += n == 3 ? 1 : 100)
-      ASSERT_TRUE(state->checkpoint({with_rows(n, k)}, 2));
+      ASSERT_TRUE(state->checkpoint(1, {with_rows(n, k)}, 2));
 
   auto const removed = state->keep_streams({stream(2), stream(4)});
 
@@ -170,7 +172,7 @@ TEST_F(StateRetentionTest, a_removal_that_was_cut_short_is_ended_by_the_next_sta
     files.replace_disk();
     ASSERT_TRUE(files.make_folders("/data", 0700));
     open_state();
-    for (std::uint64_t n = 1; n <= 3; ++n) ASSERT_TRUE(state->checkpoint({with_rows(n, 5)}, 2));
+    for (std::uint64_t n = 1; n <= 3; ++n) ASSERT_TRUE(state->checkpoint(1, {with_rows(n, 5)}, 2));
     files.stop_at(files.operations() + stop);
     static_cast<void>(state->keep_streams({stream(2)}));
     bool const reached = files.is_stopped();

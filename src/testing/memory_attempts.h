@@ -6,7 +6,7 @@ namespace millrace::testing {
 
 class MemoryAttempts final : public store::Attempts {
  public:
-  explicit MemoryAttempts(LockedWorld& world) : world_(world) {}
+  explicit MemoryAttempts(MemoryStart const& start) : start_(start) {}
 
   void add(model::Attempt attempt) override;
   io::Task<Result<store::Page<model::Attempt>>> find(store::AttemptQuery query) override;
@@ -15,13 +15,10 @@ class MemoryAttempts final : public store::Attempts {
   using World = std::vector<model::Attempt>;
   template <class Work>
   auto with(Work work) const {
-    return world_.with([&](MemoryWorld& world) {
-      check_open(world);
-      return work(world.attempts);
-    });
+    return start_.with([&](MemoryWorld& world) { return work(world.attempts); });
   }
 
-  LockedWorld& world_;
+  MemoryStart const& start_;
 };
 
 }  // namespace millrace::testing

@@ -28,7 +28,8 @@ io::Task<Result<void>> MemoryLetters::add(std::vector<DeadLetter> letters) {
           "a dead letter has a source and a reason");
   co_await turn();
   auto const now = clock_.wall();
-  co_return with([&](World& s) -> Result<void> {
+  co_return start_.write([&](MemoryWorld& world) -> Result<void> {
+    auto& s = world.letters;
     if (auto error = s.trouble.take()) return std::unexpected(std::move(*error));
     for (auto& letter : letters) {
       if (letter.id.empty()) letter.id = Uuid::v7(now, 0, s.made).text();

@@ -7,8 +7,8 @@ namespace millrace::testing {
 
 class MemoryLetters final : public store::DeadLetters {
  public:
-  explicit MemoryLetters(LockedWorld& world, io::Clock const& clock)
-      : world_(world), clock_(clock) {}
+  explicit MemoryLetters(MemoryStart const& start, io::Clock const& clock)
+      : start_(start), clock_(clock) {}
 
   io::Task<Result<void>> add(std::vector<store::DeadLetter> letters) override;
   io::Task<Result<store::Page<store::DeadLetter>>> list(std::string after,
@@ -20,13 +20,10 @@ class MemoryLetters final : public store::DeadLetters {
   using World = MemoryWorld::Letters;
   template <class Work>
   auto with(Work work) const {
-    return world_.with([&](MemoryWorld& world) {
-      check_open(world);
-      return work(world.letters);
-    });
+    return start_.with([&](MemoryWorld& world) { return work(world.letters); });
   }
 
-  LockedWorld& world_;
+  MemoryStart const& start_;
   io::Clock const& clock_;
 };
 

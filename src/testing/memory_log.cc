@@ -41,7 +41,7 @@ void check_repeat(RepeatKey const& repeat) {
 
 }  // namespace
 
-Result<Appended> MemoryLog::commit(World& s, model::EventBlock events,
+Result<Appended> MemoryLog::commit(World& s, std::uint64_t changes, model::EventBlock events,
                                    std::optional<RepeatKey> repeat) {
   auto const now = clock_.wall();
   if (repeat) {
@@ -71,6 +71,7 @@ Result<Appended> MemoryLog::commit(World& s, model::EventBlock events,
     auto batch = std::make_shared<RecordBatch>();
     batch->number = s.next++;
     batch->accepted_at = s.newest;
+    batch->changes = changes;
     batch->first_id = Uuid::v7(s.newest, 0, batch->number << 16);
     batch->first_id.low &= ~std::uint64_t{0xFFFF};
     s.bytes += part.payload_bytes();
@@ -117,9 +118,10 @@ io::Task<Result<Appended>> MemoryLog::append(model::EventBlock events,
   } else {
     co_await turn();
   }
-  co_return with([&](World& s) -> Result<Appended> {
+  co_return start_.write([&](MemoryWorld& world) -> Result<Appended> {
+    auto& s = world.log;
     if (auto error = s.append_trouble.take()) return std::unexpected(std::move(*error));
-    auto appended = commit(s, std::move(events), std::move(repeat));
+    auto appended = commit(s, world.records.changes, std::move(events), std::move(repeat));
     if (auto error = s.answer_trouble.take()) return std::unexpected(std::move(*error));
     return appended;
   });

@@ -7,8 +7,8 @@ namespace millrace::testing {
 
 class MemoryLog final : public store::EventLog {
  public:
-  explicit MemoryLog(LockedWorld& world, io::Clock const& clock, MemoryStoreSettings settings)
-      : world_(world), clock_(clock), settings_(settings) {}
+  explicit MemoryLog(MemoryStart const& start, io::Clock const& clock, MemoryStoreSettings settings)
+      : start_(start), clock_(clock), settings_(settings) {}
 
   io::Task<Result<store::Appended>> append(model::EventBlock events,
                                            std::optional<store::RepeatKey> repeat) override;
@@ -29,15 +29,12 @@ class MemoryLog final : public store::EventLog {
   using World = MemoryWorld::Log;
   template <class Work>
   auto with(Work work) const {
-    return world_.with([&](MemoryWorld& world) {
-      check_open(world);
-      return work(world.log);
-    });
+    return start_.with([&](MemoryWorld& world) { return work(world.log); });
   }
-  Result<store::Appended> commit(World& s, model::EventBlock events,
+  Result<store::Appended> commit(World& s, std::uint64_t changes, model::EventBlock events,
                                  std::optional<store::RepeatKey> repeat);
 
-  LockedWorld& world_;
+  MemoryStart const& start_;
   io::Clock const& clock_;
   MemoryStoreSettings settings_;
 };

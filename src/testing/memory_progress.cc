@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 
 namespace millrace::testing {
 
@@ -68,12 +69,19 @@ io::Task<Result<std::uint64_t>> MemoryProgress::keep(std::vector<StreamId> known
   });
 }
 
-io::Task<Result<std::vector<Saved>>> MemoryProgress::save(ShardId shard, std::uint64_t /*epoch*/,
+io::Task<Result<std::vector<Saved>>> MemoryProgress::save(ShardId shard, std::uint64_t epoch,
                                                           std::vector<StreamDelta> deltas) {
   check(shard == ShardId{}, "there is one shard");
-  for (auto const& delta : deltas) check_delta(delta);
+  std::set<StreamId> streams;
+  for (auto const& delta : deltas) {
+    check_delta(delta);
+    check(streams.insert(delta.stream).second, "a stream has one delta in a call");
+  }
   co_await turn();
-  co_return with([&](World& s) -> Result<std::vector<Saved>> {
+  co_return start_.write([&](MemoryWorld& world) -> Result<std::vector<Saved>> {
+    auto& s = world.streams;
+    check(epoch <= world.epoch, "an epoch was given out before it is used");
+    if (epoch < world.epoch) return fail(Fault::fenced, "progress: the shard has a newer owner");
     if (auto error = s.trouble.take()) return std::unexpected(std::move(*error));
     for (auto& delta : deltas) {
       if (delta.removed) {
@@ -81,6 +89,7 @@ io::Task<Result<std::vector<Saved>>> MemoryProgress::save(ShardId shard, std::ui
         continue;
       }
       auto& stream = s.all[delta.stream];
+      stream.epoch = epoch;
       stream.progress = std::move(delta.progress);
       for (auto const& at : delta.retries_ended) stream.retries.erase(at);
       for (auto& retry : delta.retries) stream.retries[retry.at] = std::move(retry);
@@ -96,6 +105,7 @@ io::Task<Result<std::vector<Saved>>> MemoryProgress::save(ShardId shard, std::ui
       }
     }
     ++s.saves;
+    if (auto error = s.answer_trouble.take()) return std::unexpected(std::move(*error));
     return std::vector(deltas.size(), Saved::stored);
   });
 }

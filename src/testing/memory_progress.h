@@ -6,7 +6,7 @@ namespace millrace::testing {
 
 class MemoryProgress final : public store::Progress {
  public:
-  explicit MemoryProgress(LockedWorld& world) : world_(world) {}
+  explicit MemoryProgress(MemoryStart const& start) : start_(start) {}
 
   io::Task<Result<std::vector<store::StreamState>>> load(store::ShardId shard) override;
   io::Task<Result<std::uint64_t>> keep(std::vector<StreamId> known) override;
@@ -24,13 +24,10 @@ class MemoryProgress final : public store::Progress {
   using World = MemoryWorld::Streams;
   template <class Work>
   auto with(Work work) const {
-    return world_.with([&](MemoryWorld& world) {
-      check_open(world);
-      return work(world.streams);
-    });
+    return start_.with([&](MemoryWorld& world) { return work(world.streams); });
   }
 
-  LockedWorld& world_;
+  MemoryStart const& start_;
 };
 
 }  // namespace millrace::testing

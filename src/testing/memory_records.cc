@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <boost/asio/post.hpp>
+
 namespace millrace::testing {
 
 using namespace store;
@@ -21,7 +23,8 @@ io::Task<Result<std::uint64_t>> MemoryRecords::change(std::vector<RecordChange> 
             "a record changes once in a call");
   }
   co_await turn();
-  co_return with([&](World& s) -> Result<std::uint64_t> {
+  co_return start_.write([&](MemoryWorld& world) -> Result<std::uint64_t> {
+    auto& s = world.records;
     if (auto error = s.trouble.take()) return std::unexpected(std::move(*error));
     for (auto const& change : changes) {
       auto const at = s.all.find({change.collection, change.id});
@@ -33,16 +36,81 @@ io::Task<Result<std::uint64_t>> MemoryRecords::change(std::vector<RecordChange> 
       if (exists && change.expected_version && *change.expected_version != at->second.version)
         return fail(Fault::conflict, name + ": was changed meanwhile");
     }
-    for (auto& change : changes) {
+    ++s.changes;
+    for (auto const& change : changes) {
       std::pair const key(change.collection, change.id);
       if (!change.value) {
         s.all.erase(key);
         continue;
       }
       auto& record = s.all[key];
-      record = {change.collection, change.id, record.version + 1, std::move(*change.value)};
+      record = {change.collection, change.id, record.version + 1, *change.value, s.changes};
     }
-    return ++s.changes;
+    tell(s, changes);
+    if (auto error = s.answer_trouble.take()) return std::unexpected(std::move(*error));
+    return s.changes;
+  });
+}
+
+// Posted under the lock: followers hear of changes in the order of their numbers.
+void MemoryRecords::tell(World& s, std::vector<RecordChange> const& changes) {
+  std::erase_if(s.followers, [&](auto const& weak) {
+    auto const follower = weak.lock();
+    if (!follower) return true;
+    auto told = std::make_shared<RecordsChanged>();
+    told->number = s.changes;
+    for (auto const& change : changes) {
+      if (change.collection != follower->collection) continue;
+      if (change.value)
+        told->records.push_back(s.all.at({change.collection, change.id}));
+      else
+        told->removed.push_back(change.id);
+    }
+    io::asio::post(follower->loop, [weak, told = std::move(told)] {
+      if (auto const alive = weak.lock()) alive->tell(told);
+    });
+    return false;
+  });
+}
+
+std::uint64_t MemoryRecords::newest_change() const {
+  return with([](World& s) { return s.changes; });
+}
+
+// Told one change at a time, where the real one tells many at once: who counts on either is found out.
+io::Task<Result<std::shared_ptr<void>>> MemoryRecords::follow(
+    std::string collection, std::uint64_t since, io::Executor loop,
+    std::function<void(SharedChange)> tell) {
+  co_await turn();
+  co_return with([&](World& s) -> Result<std::shared_ptr<void>> {
+    auto follower = std::make_shared<MemoryWorld::RecordsFollower>(
+        MemoryWorld::RecordsFollower{collection, loop, std::move(tell)});
+    std::map<std::uint64_t, std::shared_ptr<RecordsChanged>> parts;
+    for (auto const& [key, record] : s.all) {
+      if (key.first != collection || record.change <= since) continue;
+      auto& part = parts[record.change];
+      if (!part) part = std::make_shared<RecordsChanged>();
+      part->number = record.change;
+      part->records.push_back(record);
+    }
+    auto& last = parts[s.changes];
+    if (!last) last = std::make_shared<RecordsChanged>();
+    last->number = s.changes;
+    for (auto const& [number, part] : parts)
+      io::asio::post(loop, [weak = std::weak_ptr(follower), told = SharedChange(part)] {
+        if (auto const alive = weak.lock()) alive->tell(told);
+      });
+    s.followers.push_back(follower);
+    return std::shared_ptr<void>(follower);
+  });
+}
+
+io::Task<Result<Record>> MemoryRecords::find(std::string collection, std::string id) {
+  co_await turn();
+  co_return with([&](World& s) -> Result<Record> {
+    auto const at = s.all.find({collection, id});
+    if (at == s.all.end()) return fail(Fault::missing, collection + "/" + id + ": there is none");
+    return at->second;
   });
 }
 

@@ -24,11 +24,15 @@ void check_limits(PageLimits limits) {
 io::Task<Result<Lease>> MemoryLeases::take(ShardId shard) {
   check(shard == ShardId{}, "there is one shard");
   co_await turn();
-  co_return Lease{shard, 1};
+  co_return start_.write([&](MemoryWorld& s) -> Result<Lease> { return Lease{shard, s.epoch}; });
 }
-io::Task<Result<void>> MemoryLeases::renew(Lease /*lease*/) {
+io::Task<Result<void>> MemoryLeases::renew(Lease lease) {
   co_await turn();
-  co_return Result<void>();
+  co_return start_.write([&](MemoryWorld& s) -> Result<void> {
+    check(lease.epoch <= s.epoch, "an epoch was given out before it is used");
+    if (lease.epoch < s.epoch) return fail(Fault::fenced, "lease: the shard has a newer owner");
+    return {};
+  });
 }
 io::Task<Result<void>> MemoryLeases::release(Lease /*lease*/) {
   co_await turn();
@@ -38,17 +42,26 @@ io::Task<Result<void>> MemoryLeases::release(Lease /*lease*/) {
 // ---- the store
 
 MemoryStore::MemoryStore(io::Clock const& clock, MemoryStoreSettings settings)
+    : MemoryStore(clock, settings, {std::make_shared<io::Locked<MemoryWorld>>(), 1}) {}
+
+MemoryStore::MemoryStore(MemoryStore& earlier, io::Clock const& clock)
+    : MemoryStore(clock, earlier.settings_,
+                  {earlier.start_.world,
+                   earlier.start_.world->with([](MemoryWorld& s) { return ++s.epoch; })}) {}
+
+MemoryStore::MemoryStore(io::Clock const& clock, MemoryStoreSettings settings, MemoryStart start)
     : time_(clock),
       settings_(settings),
-      world_(std::make_unique<LockedWorld>()),
-      log_(*world_, clock, settings),
-      progress_(*world_),
-      records_(*world_),
-      letters_(*world_, clock),
-      attempts_(*world_) {}
+      start_(std::move(start)),
+      log_(start_, clock, settings),
+      progress_(start_),
+      records_(start_),
+      letters_(start_, clock),
+      attempts_(start_),
+      leases_(start_) {}
 
 MemoryStore::~MemoryStore() {
-  world_->with([](MemoryWorld& s) {
+  start_.world->with([](MemoryWorld& s) {
     check(s.log.waiting.empty(), "held appends are released before their store ends");
   });
 }
@@ -57,31 +70,37 @@ void MemoryStore::busy_appends(std::size_t count) {
   fail_appends(count, {Fault::busy, "store: its queue is full"});
 }
 void MemoryStore::fail_appends(std::size_t count, Error error) {
-  world_->with([&](MemoryWorld& s) { s.log.append_trouble = {count, std::move(error)}; });
+  start_.world->with([&](MemoryWorld& s) { s.log.append_trouble = {count, std::move(error)}; });
 }
 void MemoryStore::lose_answers(std::size_t count, Error error) {
-  world_->with([&](MemoryWorld& s) { s.log.answer_trouble = {count, std::move(error)}; });
+  start_.world->with([&](MemoryWorld& s) { s.log.answer_trouble = {count, std::move(error)}; });
 }
 void MemoryStore::fail_checkpoints(std::size_t count, Error error) {
-  world_->with([&](MemoryWorld& s) { s.streams.trouble = {count, std::move(error)}; });
+  start_.world->with([&](MemoryWorld& s) { s.streams.trouble = {count, std::move(error)}; });
 }
 void MemoryStore::fail_changes(std::size_t count, Error error) {
-  world_->with([&](MemoryWorld& s) { s.records.trouble = {count, std::move(error)}; });
+  start_.world->with([&](MemoryWorld& s) { s.records.trouble = {count, std::move(error)}; });
+}
+void MemoryStore::lose_checkpoints(std::size_t count, Error error) {
+  start_.world->with([&](MemoryWorld& s) { s.streams.answer_trouble = {count, std::move(error)}; });
+}
+void MemoryStore::lose_changes(std::size_t count, Error error) {
+  start_.world->with([&](MemoryWorld& s) { s.records.answer_trouble = {count, std::move(error)}; });
 }
 void MemoryStore::fail_dead_letters(std::size_t count, Error error) {
-  world_->with([&](MemoryWorld& s) { s.letters.trouble = {count, std::move(error)}; });
+  start_.world->with([&](MemoryWorld& s) { s.letters.trouble = {count, std::move(error)}; });
 }
 void MemoryStore::fail_reads(std::size_t count, Error error) {
-  world_->with([&](MemoryWorld& s) { s.log.read_trouble = {count, std::move(error)}; });
+  start_.world->with([&](MemoryWorld& s) { s.log.read_trouble = {count, std::move(error)}; });
 }
 void MemoryStore::damage(std::uint64_t batch) {
-  world_->with([&](MemoryWorld& s) { s.log.damaged.push_back(batch); });
+  start_.world->with([&](MemoryWorld& s) { s.log.damaged.push_back(batch); });
 }
 void MemoryStore::hold_appends() {
-  world_->with([](MemoryWorld& s) { s.log.held = true; });
+  start_.world->with([](MemoryWorld& s) { s.log.held = true; });
 }
 void MemoryStore::release_appends() {
-  auto waiting = world_->with([](MemoryWorld& s) {
+  auto waiting = start_.world->with([](MemoryWorld& s) {
     s.log.held = false;
     return std::exchange(s.log.waiting, {});
   });
@@ -89,7 +108,7 @@ void MemoryStore::release_appends() {
 }
 
 std::vector<SharedBatch> MemoryStore::log() const {
-  return world_->with(
+  return start_.world->with(
       [](MemoryWorld const& s) { return std::vector(s.log.batches.begin(), s.log.batches.end()); });
 }
 std::vector<std::string> MemoryStore::payloads() const {
@@ -100,23 +119,22 @@ std::vector<std::string> MemoryStore::payloads() const {
   return all;
 }
 std::size_t MemoryStore::appends() const {
-  return world_->with([](MemoryWorld const& s) { return s.log.appends; });
+  return start_.world->with([](MemoryWorld const& s) { return s.log.appends; });
 }
 std::size_t MemoryStore::checkpoints() const {
-  return world_->with([](MemoryWorld const& s) { return s.streams.saves; });
+  return start_.world->with([](MemoryWorld const& s) { return s.streams.saves; });
 }
 std::vector<DeadLetter> MemoryStore::letters() const {
-  return world_->with(
+  return start_.world->with(
       [](MemoryWorld const& s) { return std::vector(s.letters.all.begin(), s.letters.all.end()); });
 }
 std::vector<model::Attempt> MemoryStore::tried() const {
-  return world_->with([](MemoryWorld const& s) { return s.attempts; });
+  return start_.world->with([](MemoryWorld const& s) { return s.attempts; });
 }
 
 io::Task<Result<LogRange>> MemoryStore::retain(WallTime now) {
   co_await turn();
-  world_->with([&](MemoryWorld& s) {
-    check_open(s);
+  start_.with([&](MemoryWorld& s) {
     auto const failed_before =
         now - std::chrono::duration_cast<WallTime::duration>(settings_.keep_undelivered);
     for (auto& [id, stream] : s.streams.all)
@@ -128,9 +146,8 @@ io::Task<Result<LogRange>> MemoryStore::retain(WallTime now) {
 
 io::Task<Result<void>> MemoryStore::close() {
   co_await turn();
-  world_->with([](MemoryWorld& s) {
-    check(!s.closed, "a store is closed once");
-    s.closed = true;
+  start_.world->with([&](MemoryWorld& s) {
+    check(s.closed.insert(start_.epoch).second, "a store is closed once");
   });
   co_return Result<void>();
 }

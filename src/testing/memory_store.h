@@ -2,6 +2,8 @@
 //   Threads  Any loop may call; a Task resumes on the loop that called, never within the call (as with the real one).
 //   Strict   A misuse that a real store might let pass ends the process: empty appends, events that are not JSON objects in shape,
 //            settled positions at or below the cursor, a retry that is put and ended at once, any call after close().
+//   Takeover A second MemoryStore on the world of an earlier one is the next start of the same node: what the earlier one still sends
+//            is refused as fenced, though it may go on to read.
 //   Time     Comes from the Clock: acceptance times never go back, repeat keys end when their time is over.
 #pragma once
 #include <cstddef>
@@ -19,17 +21,23 @@
 
 namespace millrace::testing {
 
-class MemoryLeases final : public store::Leases {
+class MemoryLeases final : public store::Leases {  // one shard
  public:
+  explicit MemoryLeases(MemoryStart const& start) : start_(start) {}
   std::uint32_t shards() const override { return 1; }
   io::Task<Result<store::Lease>> take(store::ShardId shard) override;
   io::Task<Result<void>> renew(store::Lease lease) override;
   io::Task<Result<void>> release(store::Lease lease) override;
+
+ private:
+  MemoryStart const& start_;
 };
 
 class MemoryStore final : public store::Store {
  public:
   explicit MemoryStore(io::Clock const& clock, MemoryStoreSettings settings = {});
+  // The next start on what `earlier` holds, with the same settings. The earlier one may end first, or go on.
+  MemoryStore(MemoryStore& earlier, io::Clock const& clock);
   ~MemoryStore() override;
 
   // ---- trouble on order (any thread)
@@ -39,7 +47,9 @@ class MemoryStore final : public store::Store {
   void lose_answers(std::size_t count,
                     Error error);  // the next `count` appends store, and fail all the same
   void fail_checkpoints(std::size_t count, Error error);
+  void lose_checkpoints(std::size_t count, Error error);  // stored, and fail all the same
   void fail_changes(std::size_t count, Error error);
+  void lose_changes(std::size_t count, Error error);  // stored and told to followers, and fail
   void fail_dead_letters(std::size_t count, Error error);
   void fail_reads(std::size_t count, Error error);  // read() and summaries()
   void damage(std::uint64_t batch);  // read() leaves it out from now on, as with a flipped bit
@@ -54,6 +64,7 @@ class MemoryStore final : public store::Store {
   std::size_t checkpoints() const;                 // calls that succeeded
   std::vector<store::DeadLetter> letters() const;  // oldest first
   std::vector<model::Attempt> tried() const;       // oldest first
+  std::uint64_t epoch() const { return start_.epoch; }
 
   // ---- store::Store
   store::EventLog& events() override { return log_; }
@@ -70,9 +81,11 @@ class MemoryStore final : public store::Store {
   using Store::records;
 
  private:
+  MemoryStore(io::Clock const& clock, MemoryStoreSettings settings, MemoryStart start);
+
   io::TrustedTime time_;
   MemoryStoreSettings settings_;
-  std::unique_ptr<LockedWorld> world_;
+  MemoryStart start_;
   MemoryLog log_;
   MemoryProgress progress_;
   MemoryRecords records_;

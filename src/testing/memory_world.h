@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -41,12 +42,18 @@ struct MemoryWorld {
     io::Executor loop;
     std::function<void(store::SharedBatch)> call;
   };
+  struct RecordsFollower {
+    std::string collection;
+    io::Executor loop;
+    std::function<void(store::SharedChange)> tell;
+  };
   struct Repeat {
     std::string body_hash;
     store::Appended appended;
     WallTime ends{};
   };
   struct Stream {
+    std::uint64_t epoch = 0;
     store::StreamProgress progress;
     std::map<store::Position, store::Retry> retries;
     std::map<store::Position, store::Undelivered> undelivered;
@@ -72,14 +79,15 @@ struct MemoryWorld {
 
   struct Streams {
     std::map<StreamId, Stream> all;
-    Trouble trouble;
+    Trouble trouble, answer_trouble;
     std::size_t saves = 0;
   } streams;
 
   struct Records {
     std::map<std::pair<std::string, std::string>, store::Record> all;
     std::uint64_t changes = 0;
-    Trouble trouble;
+    Trouble trouble, answer_trouble;
+    std::vector<std::weak_ptr<RecordsFollower>> followers;
   } records;
 
   struct Letters {
@@ -91,14 +99,32 @@ struct MemoryWorld {
   } letters;
 
   std::vector<model::Attempt> attempts;
-  bool closed = false;
+  std::uint64_t epoch = 1;         // of the newest start
+  std::set<std::uint64_t> closed;  // the epochs that were
 };
 
-using LockedWorld = io::Locked<MemoryWorld>;
+// One start of a node on a world.
+struct MemoryStart {
+  // Runs `work` on the world, whose other callers wait.
+  template <class Work>
+  auto with(Work work) const {
+    return world->with([&](MemoryWorld& now) {
+      check(!now.closed.contains(epoch), "nothing is called after close()");
+      return work(now);
+    });
+  }
+  // The same for what changes it. Fails with: fenced (there was a later start), and as `work` does.
+  template <class Work>
+  auto write(Work work) const {
+    return with([&](MemoryWorld& now) -> decltype(work(now)) {
+      if (epoch == now.epoch) return work(now);
+      return fail(Fault::fenced, "store: another process has taken over");
+    });
+  }
 
-inline void check_open(MemoryWorld const& world) {
-  check(!world.closed, "nothing is called after close()");
-}
+  std::shared_ptr<io::Locked<MemoryWorld>> world;
+  std::uint64_t epoch = 1;
+};
 
 // Lets the loop turn once, so that no caller comes to rely on an answer within the call.
 io::Task<void> turn();
