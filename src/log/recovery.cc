@@ -7,13 +7,6 @@ namespace {
 
 constexpr std::size_t most_damage = 10'000;
 
-Result<FileHeader> read_header(io::File& file) {
-  std::string block(header_bytes, '\0');
-  auto const got = file.read(0, std::as_writable_bytes(std::span(block)));
-  if (!got) return pass(got);
-  return decode_header(std::string_view(block).substr(0, *got));
-}
-
 class Recovery {
  public:
   Recovery(io::File& file, FileHeader const& header, std::uint64_t bytes, KnownEnd known)
@@ -181,6 +174,13 @@ class Recovery {
 };
 
 }  // namespace
+
+Result<FileHeader> read_header(io::File& file) {
+  std::string block(header_bytes, '\0');
+  auto const got = file.read(0, std::as_writable_bytes(std::span(block)));
+  if (!got) return pass(got);
+  return decode_header(std::string_view(block).substr(0, *got));
+}
 
 Result<Recovered> recover(io::File& file, std::uint64_t first, KnownEnd known,
                           std::optional<Salt> salt) {

@@ -9,6 +9,9 @@
 
 namespace millrace::log {
 
+// Fails with: corrupt (neither copy is right), invalid (made by a newer version), io.
+Result<FileHeader> read_header(io::File& file);
+
 // What somebody else knows of the end: the state's checkpoints, the next segment's header. 0: nothing.
 struct KnownEnd {
   std::uint64_t next = 0;  // batches before it were stored

@@ -10,6 +10,7 @@ namespace millrace::store {
 namespace {
 
 constexpr std::uint8_t format_version = 1;
+constexpr std::uint8_t repeats_version = 1;
 enum class Codec : std::uint8_t { none = 0, lz4 = 1 };
 
 constexpr std::uint32_t most_raw =
@@ -111,7 +112,7 @@ StoredBatch encode_batch(RecordBatch const& batch) {
 }
 
 Result<SharedBatch> decode_batch(std::uint64_t number, std::string_view header_bytes,
-                                 std::string_view body) {
+                                 std::string_view body, std::uint64_t changes) {
   auto header = decode_header(number, header_bytes);
   if (!header) return pass(header);
   if (crc32c(body) != header->body_crc)
@@ -147,6 +148,7 @@ Result<SharedBatch> decode_batch(std::uint64_t number, std::string_view header_b
   batch->number = number;
   batch->accepted_at = header->accepted_at;
   batch->first_id = header->first_id;
+  batch->changes = changes;
   batch->events = std::move(*events);
   return batch;
 }
@@ -155,6 +157,41 @@ Result<BatchSummary> decode_summary(std::uint64_t number, std::string_view heade
   auto header = decode_header(number, header_bytes);
   if (!header) return pass(header);
   return BatchSummary{number, header->accepted_at, std::move(header->kinds)};
+}
+
+std::string encode_repeats(std::vector<SharedRepeat> const& repeats) {
+  Writer out;
+  out.number(repeats_version);
+  out.number(static_cast<std::uint32_t>(repeats.size()));
+  for (auto const& repeat : repeats) {
+    out.text(repeat->key);
+    out.text(repeat->body_hash);
+    out.text(repeat->answer);
+    out.number(repeat->expires_ms);
+    out.number(repeat->first.batch);
+    out.number(repeat->first.index);
+  }
+  return out.take();
+}
+
+Result<std::vector<Repeat>> decode_repeats(std::string_view bytes) {
+  Reader in(bytes);
+  bool const known = in.number<std::uint8_t>() == repeats_version;
+  auto const count = in.number<std::uint32_t>();
+  std::vector<Repeat> repeats;
+  for (std::uint32_t i = 0; known && i < count && in.ok(); ++i) {
+    Repeat repeat;
+    repeat.key = in.text();
+    repeat.body_hash = in.text();
+    repeat.answer = in.text();
+    repeat.expires_ms = in.number<std::int64_t>();
+    repeat.first.batch = in.number<std::uint64_t>();
+    repeat.first.index = in.number<std::uint32_t>();
+    repeats.push_back(std::move(repeat));
+  }
+  if (!known || !in.ok() || !in.at_end())
+    return fail(Fault::corrupt, "the repeat keys of a commit make no sense");
+  return repeats;
 }
 
 std::size_t memory_of(RecordBatch const& batch) {

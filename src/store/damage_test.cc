@@ -24,7 +24,7 @@ class DamageTest : public StoreTest {
   std::vector<std::string> segments() {
     std::vector<std::string> found;
     for (auto const& name : *files.list("/data"))
-      if (name.starts_with("log-") && name.ends_with(".db")) found.push_back("/data/" + name);
+      if (name.starts_with("log-") && name.ends_with(".seg")) found.push_back("/data/" + name);
     return found;
   }
   bool is_true(SharedBatch const& batch) {
@@ -33,19 +33,18 @@ class DamageTest : public StoreTest {
   }
 };
 
-TEST_F(DamageTest, a_flipped_bit_in_a_sealed_segment_costs_the_batches_of_its_page) {
+TEST_F(DamageTest, a_flipped_bit_in_a_sealed_segment_costs_the_batch_that_it_hit) {
   fill(40);
   auto const path = segments().front();
   auto const size = files.size_of(path);
-  // Page by page; not the first ones, which hold the layout of the whole file.
-  for (std::uint64_t at = 5 * 16'384 + 8'000; at < size; at += 16'384) {
+  for (std::uint64_t at = 4'096; at < size; at += 9'973) {
     SCOPED_TRACE(at);
     files.flip_bit(path, at, 3);
     open();
 
     auto const batches = read_all(1);
 
-    EXPECT_GE(batches.size(), 37U);
+    EXPECT_GE(batches.size(), 39U);
     EXPECT_EQ(batches.size() + settings.meters->batches_damaged.value(), 40U);
     EXPECT_TRUE(std::ranges::all_of(batches, [&](auto const& batch) { return is_true(batch); }));
     store.reset();
@@ -100,7 +99,7 @@ TEST_F(DamageTest, a_cut_segment_costs_what_was_cut) {
 
 TEST_F(DamageTest, a_log_whose_end_is_gone_says_so_and_gives_no_position_twice) {
   fill(40);
-  files.cut(segments().back() + "-wal", 40'000);
+  files.cut(segments().back(), 40'000);
   open();
 
   auto const appended = append(block(1));
@@ -121,7 +120,7 @@ TEST_F(DamageTest, a_log_whose_end_is_gone_says_so_and_gives_no_position_twice) 
 
 TEST_F(DamageTest, a_damaged_end_is_stepped_over_once_however_often_it_is_opened) {
   fill(40);
-  files.cut(segments().back() + "-wal", 40'000);
+  files.cut(segments().back(), 40'000);
   open();
   auto const next = store->range().next;
 
@@ -137,7 +136,7 @@ TEST_F(DamageTest, a_damaged_end_is_stepped_over_once_however_often_it_is_opened
 
 TEST_F(DamageTest, a_damaged_end_on_a_full_disk_counts_nothing_that_never_was) {
   fill(40);
-  files.cut(segments().back() + "-wal", 110'000);
+  files.cut(segments().back(), files.size_of(segments().back()) / 2);
   files.limit_space(files.used_space());
   open();
   StreamDelta delta;
@@ -166,13 +165,62 @@ TEST_F(DamageTest, repeat_keys_that_cannot_be_read_are_told_and_the_others_known
   for (int n = 0; n < 40; ++n) ASSERT_TRUE(keyed(n));
   ASSERT_TRUE(wait(store->close()));
   store.reset();
-  files.flip_bit(segments().front(), 2 * 16'384, 6);  // the kind of the page that holds them
+  files.flip_bit(segments().front(), files.read_all(segments().front(), 1U << 30)->find("key-0"));
 
   open();
 
   EXPECT_EQ(log.count("repeat keys cannot be read"), 1);
   EXPECT_FALSE(keyed(0)->repeated);
   EXPECT_TRUE(keyed(39)->repeated);
+}
+
+TEST_F(DamageTest, a_commit_that_was_not_finished_is_cut_off_and_told_once) {
+  open();
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(append(block(40, 1000, "grade_change", i)));
+  store.reset();
+  files.cut(segments().back(), files.size_of(segments().back()) - 100);
+
+  open();
+
+  EXPECT_EQ(log.count("a commit that was not finished: it is cut off"), 1);
+  EXPECT_EQ(log.count("batches=1 events=40"), 1) << log.all();
+  EXPECT_EQ(read_all(1).size(), 2U);
+  EXPECT_EQ(append(block(1))->first.batch, 3U);
+  reopen();
+  EXPECT_EQ(read_all(1).size(), 3U);
+  EXPECT_EQ(log.count("it is cut off"), 1);
+  EXPECT_EQ(settings.meters->batches_damaged.value(), 0U);
+}
+
+TEST_F(DamageTest, a_flipped_bit_in_the_newest_segment_costs_its_batch_though_nothing_was_sealed) {
+  open();
+  for (int i = 0; i < 6; ++i) ASSERT_TRUE(append(block(40, 1000, "grade_change", i)));
+  store.reset();
+  auto const path = segments().back();
+  files.flip_bit(path, 4'096 + 200);
+
+  open();
+
+  auto const batches = read_all(1);
+  ASSERT_EQ(batches.size(), 5U);
+  EXPECT_EQ(batches.front()->number, 2U);
+  EXPECT_EQ(settings.meters->batches_damaged.value(), 1U);
+  EXPECT_EQ(log.count("record batches are damaged: their events are lost from_batch=1"), 1);
+}
+
+TEST_F(DamageTest, each_start_writes_to_a_file_of_its_own) {
+  for (int i = 0; i < 4; ++i) {
+    open();
+    ASSERT_TRUE(append(block(1, 300, "grade_change", i)));
+    auto const before = files.read_all(segments().front(), 1U << 20);
+    store.reset();
+    EXPECT_EQ(segments().size(), static_cast<std::size_t>(i + 1));
+  }
+
+  open();
+
+  EXPECT_EQ(read_all(1).size(), 4U);
+  EXPECT_EQ(segments().size(), 4U);
 }
 
 // One code of SQLite stands for many troubles: the disk's own words are what people read.
@@ -188,11 +236,10 @@ TEST_F(DamageTest, says_what_the_disk_said) {
   EXPECT_THAT(refused.error().what, HasSubstr("fails as it was told"));
 }
 
-TEST_F(DamageTest, a_newest_segment_that_is_no_database_is_left_as_it_is) {
+TEST_F(DamageTest, a_newest_segment_that_is_none_is_left_as_it_is) {
   fill(40);
   auto const path = segments().back();
   ASSERT_TRUE(files.write_all(path, std::string(40'000, 'x')));
-  ASSERT_TRUE(files.remove(path + "-wal"));
   open();
 
   ASSERT_TRUE(append(block(1)));
@@ -338,7 +385,7 @@ TEST_F(DamageTest, a_write_that_finds_the_disk_full_is_refused_whole) {
 TEST_F(DamageTest, a_failed_sync_is_fatal_and_nothing_is_answered_as_stored) {
   open();
   ASSERT_TRUE(append(block(1)));
-  // A commit of one page: its frames are written, then synced.
+  // A commit is written, then synced.
   std::optional<Result<Appended>> answer;
   for (std::uint64_t ahead = 0; fatal_lines.empty() && ahead < 10; ++ahead) {
     files.fail_at(files.operations() + ahead);
@@ -346,7 +393,7 @@ TEST_F(DamageTest, a_failed_sync_is_fatal_and_nothing_is_answered_as_stored) {
   }
 
   EXPECT_EQ(fatal_lines.size(), 1U);
-  EXPECT_THAT(fatal_lines.at(0), HasSubstr("log-00000000000000000001.db-wal"));
+  EXPECT_THAT(fatal_lines.at(0), HasSubstr("log-00000000000000000001.seg"));
   EXPECT_FALSE(*answer);
 }
 

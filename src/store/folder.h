@@ -33,8 +33,9 @@ struct Folder {
   io::TrustedTime time;
   SqliteVfs vfs;
   std::atomic<std::uint64_t> changes{
-      0};                          // of records: the newest number. Written by the state worker
-  std::unique_ptr<io::File> lock;  // while it is open no other process uses the folder
+      0};  // of records: the newest number. Written by the state worker
+  std::atomic<std::uint64_t> commits{0};  // of state.db, that were answered; likewise
+  std::unique_ptr<io::File> lock;         // while it is open no other process uses the folder
 };
 
 }  // namespace millrace::store

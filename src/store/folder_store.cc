@@ -85,9 +85,11 @@ class FolderStore final : public Store {
     }
     folder_.lock = std::move(*lock);
     space_.open();
-    if (auto done = state_.open(); !done) return done;
-    if (auto done = accept_clock(); !done) return done;
     if (auto done = segments_.load(); !done) return done;
+    auto const seen = writer_.newest_mark();
+    if (!seen) return pass(seen);
+    if (auto done = state_.open(*seen); !done) return done;
+    if (auto done = accept_clock(); !done) return done;
     if (auto done = writer_.open(state_.known_next()); !done) return done;
     if (auto done = attempts_.open(); !done) return done;
     return folder_.settings.ticker ? start_ticker() : Result<void>();

@@ -17,18 +17,6 @@ bool is_of_the_segment(Error const& error) {
   return error.fault == Fault::corrupt || error.fault == Fault::missing;
 }
 
-constexpr std::string_view sql_first_time =
-    "SELECT accepted_ms FROM batches ORDER BY number LIMIT 1";
-constexpr std::string_view sql_last_time =
-    "SELECT accepted_ms FROM batches ORDER BY number DESC LIMIT 1";
-constexpr std::string_view sql_time =
-    "SELECT number, accepted_ms FROM batches WHERE number >= ?1 ORDER BY number LIMIT 1";
-constexpr std::string_view sql_header =
-    "SELECT number, accepted_ms, header FROM batches WHERE number >= ?1 ORDER BY number LIMIT 1";
-constexpr std::string_view sql_all =
-    "SELECT number, accepted_ms, header, body FROM batches WHERE number >= ?1 ORDER BY number "
-    "LIMIT 1";
-
 }  // namespace
 
 LogReader::LogReader(Folder& folder, Segments& segments, BatchMemory& memory, LogWriter& writer)
@@ -40,8 +28,8 @@ Result<std::vector<SharedBatch>> LogReader::read(std::uint64_t first, ReadLimits
   auto found = memory_.run_from(first, limits);
   if (!found.empty()) return found;
   std::size_t bytes = 0;
-  auto const done = walk(first, Wanted::all, [&](Row const& row) -> Result<bool> {
-    auto batch = decode_batch(row.number, row.header, row.body);
+  auto const done = walk(first, Wanted::all, [&](StoredRow const& row) -> Result<bool> {
+    auto batch = decode_batch(row.number, row.header, row.body, row.changes);
     if (!batch) return pass(batch);
     bytes += (*batch)->events.payload_bytes();
     if (!found.empty() && bytes > limits.bytes) return false;
@@ -57,7 +45,7 @@ Result<std::vector<SharedBatch>> LogReader::read(std::uint64_t first, ReadLimits
 Result<std::vector<BatchSummary>> LogReader::summaries(std::uint64_t first, std::size_t limit) {
   std::vector<BatchSummary> found;
   if (limit == 0) return found;
-  auto const done = walk(first, Wanted::header, [&](Row const& row) -> Result<bool> {
+  auto const done = walk(first, Wanted::header, [&](StoredRow const& row) -> Result<bool> {
     auto summary = decode_summary(row.number, row.header);
     if (!summary) return pass(summary);
     found.push_back(std::move(*summary));
@@ -86,8 +74,8 @@ Result<std::uint64_t> LogReader::first_in(Segment const& segment, WallTime time)
   auto to = end;
   while (from < to) {
     auto const middle = from + (to - from) / 2;
-    std::optional<Row> seen;
-    auto const done = walk(middle, Wanted::time, [&](Row const& row) -> Result<bool> {
+    std::optional<StoredRow> seen;
+    auto const done = walk(middle, Wanted::time, [&](StoredRow const& row) -> Result<bool> {
       seen = row;
       return false;
     });
@@ -125,9 +113,9 @@ Result<SharedBatch> LogReader::find_in(Segment const& segment, EventId event) {
   if (!first) return pass(first);
   auto const wanted_low = event.uuid.low & ~std::uint64_t{0xFFFF};
   SharedBatch found;
-  auto const done = walk(*first, Wanted::all, [&](Row const& row) -> Result<bool> {
+  auto const done = walk(*first, Wanted::all, [&](StoredRow const& row) -> Result<bool> {
     if (row.accepted_ms != time_ms || row.number >= segment.end) return false;
-    auto batch = decode_batch(row.number, row.header, row.body);
+    auto batch = decode_batch(row.number, row.header, row.body, row.changes);
     if (!batch) return pass(batch);
     if ((*batch)->first_id.high != event.uuid.high || (*batch)->first_id.low != wanted_low)
       return true;
@@ -164,20 +152,16 @@ Result<void> LogReader::walk(std::uint64_t first, Wanted wanted, Visit const& vi
 Result<std::uint64_t> LogReader::walk_segment(Segment const& segment, std::uint64_t from,
                                               std::uint64_t end, Wanted wanted, Visit const& visit,
                                               bool& enough) {
-  auto const database = open(segment);
-  if (!database) {
-    auto const fault = database.error().fault;
-    if (fault != Fault::corrupt && fault != Fault::missing) return pass(database);
-    damaged(from, end, segment.path, database.error().what);
+  auto const source = open(segment);
+  if (!source) {
+    auto const fault = source.error().fault;
+    if (fault != Fault::corrupt && fault != Fault::missing) return pass(source);
+    damaged(from, end, segment.path, source.error().what);
     return end;
   }
-  auto const sql =
-      wanted == Wanted::all ? sql_all : (wanted == Wanted::header ? sql_header : sql_time);
   std::optional<Error> refused;  // by the disk, at the batch before this one
   for (auto number = from; number < end && !enough;) {
-    auto rows = (*database)->query(sql);
-    rows.bind(1, number);
-    auto const row = rows.step();
+    auto const row = (*source)->from(number, wanted);
     if (!row) {
       // A page that cannot be read costs what is on it, if what follows can be read; else the whole disk is in trouble.
       if (row.error().fault == Fault::busy || (row.error().fault == Fault::io && refused))
@@ -190,13 +174,11 @@ Result<std::uint64_t> LogReader::walk_segment(Segment const& segment, std::uint6
     }
     if (refused)
       damaged(number - 1, number, segment.path, std::exchange(refused, std::nullopt)->what);
-    if (!*row || rows.count(0) >= end) {
+    if (!*row || (*row)->number >= end) {
       damaged(number, end, segment.path, "the file ends before them");
       return end;
     }
-    Row seen{true, rows.count(0), rows.number(1), {}, {}};
-    if (wanted != Wanted::time) seen.header = rows.bytes(2);
-    if (wanted == Wanted::all) seen.body = rows.bytes(3);
+    auto const& seen = **row;
     if (seen.number > number)
       damaged(number, seen.number, segment.path, "they are not in the file");
     auto const more = visit(seen);
@@ -209,46 +191,49 @@ Result<std::uint64_t> LogReader::walk_segment(Segment const& segment, std::uint6
   return end;
 }
 
-Result<Database*> LogReader::open(Segment const& segment) {
+Result<SegmentSource*> LogReader::open(Segment const& segment) {
   if (auto const at = open_.find(segment.first); at != open_.end()) {
-    // Sealed meanwhile: the connection that knows its WAL is of no use any more.
+    // Sealed meanwhile: one of the form before knows its write-ahead log, which is of no use any more.
     if (at->second.sealed == segment.sealed) {
       at->second.used = ++uses_;
-      return at->second.database.get();
+      return at->second.source.get();
     }
     open_.erase(at);
   }
-  auto opened = Database::open(folder_.vfs, segment.path,
-                               {.use = segment.sealed ? DatabaseUse::sealed : DatabaseUse::read});
+  auto opened = open_segment(folder_, segments_, segment);
   if (!opened) return pass(opened);
-  if (open_.size() >= most_open)
-    open_.erase(
-        std::ranges::min_element(open_, {}, [](auto const& one) { return one.second.used; }));
+  if (open_.size() >= most_open) {
+    auto const oldest =
+        std::ranges::min_element(open_, {}, [](auto const& one) { return one.second.used; });
+    // What a footer says is read again when it is wanted.
+    if (oldest->second.sealed) segments_.forget_contents(oldest->first);
+    open_.erase(oldest);
+  }
   auto& kept = open_[segment.first];
   kept = {std::move(*opened), segment.sealed, ++uses_};
-  return kept.database.get();
+  return kept.source.get();
 }
 
-Result<WallTime> LogReader::accepted(Segment const& segment, std::string_view sql) {
-  auto const database = open(segment);
-  if (!database) return pass(database);
-  auto rows = (*database)->query(sql);
-  auto const row = rows.step();
-  if (!row) return pass(row);
-  if (!*row) return fail(Fault::missing, segment.path + ": is empty");
-  return from_unix_ms(rows.number(0));
+Result<WallTime> LogReader::accepted(Segment const& segment,
+                                     Result<std::optional<WallTime>> (SegmentSource::*which)()) {
+  auto const source = open(segment);
+  if (!source) return pass(source);
+  auto const time = ((*source)->*which)();
+  if (!time) return pass(time);
+  if (!*time) return fail(Fault::missing, segment.path + ": is empty");
+  return **time;
 }
 
 Result<WallTime> LogReader::first_accepted(Segment const& segment) {
   if (segment.first_accepted) return *segment.first_accepted;
-  auto const time = accepted(segment, sql_first_time);
+  auto const time = accepted(segment, &SegmentSource::first_accepted);
   if (time) segments_.know(segment.first, &Segment::first_accepted, *time);
   return time;
 }
 
 Result<WallTime> LogReader::last_accepted(Segment const& segment) {
   if (segment.last_accepted) return *segment.last_accepted;
-  auto const time = accepted(segment, sql_last_time);
+  auto const time = accepted(segment, &SegmentSource::last_accepted);
   if (time && segment.end != std::numeric_limits<std::uint64_t>::max())
     segments_.know(segment.first, &Segment::last_accepted, *time);
   return time;
@@ -257,12 +242,11 @@ Result<WallTime> LogReader::last_accepted(Segment const& segment) {
 // When it was made, by the time that was trusted then; nullopt: it does not say.
 std::optional<WallTime> LogReader::began(Segment const& segment) {
   if (!segment.began) {
-    auto const database = open(segment);
-    if (!database) return std::nullopt;
-    auto const mark = Segments::mark_of(**database, "began_ms");
-    if (!mark) return std::nullopt;
-    segments_.know(segment.first, &Segment::began, from_unix_ms(mark->value_or(0)));
-    return *mark ? std::optional(from_unix_ms(**mark)) : std::nullopt;
+    auto const source = open(segment);
+    auto const marks = source ? (*source)->marks() : Result<SegmentMarks>(pass(source));
+    if (!marks) return std::nullopt;
+    segments_.know(segment.first, &Segment::began, marks->began.value_or(WallTime()));
+    return marks->began;
   }
   return *segment.began == WallTime() ? std::nullopt : segment.began;
 }
@@ -275,11 +259,10 @@ void LogReader::damaged(std::uint64_t from, std::uint64_t end, std::string const
   if (auto const gap = writer_.gap_from(); gap != 0) end = std::min(end, std::max(from, gap));
   for (auto const& segment : segments_.all()) {
     if (segment.first <= from || segment.first > end) continue;
-    auto const database = open(segment);
-    auto const mark = database ? Segments::mark_of(**database, "never_from")
-                               : Result<std::optional<std::int64_t>>(std::nullopt);
-    if (!mark || !*mark) continue;
-    auto const never = std::max(from, static_cast<std::uint64_t>(**mark));
+    auto const source = open(segment);
+    auto const marks = source ? (*source)->marks() : Result<SegmentMarks>(pass(source));
+    if (!marks || marks->never_from == 0) continue;
+    auto const never = std::max(from, marks->never_from);
     tell_damage(from, never, file, why);
     from = segment.first;
   }
@@ -327,7 +310,7 @@ Result<std::vector<BatchSummary>> LogReader::doomed(WallTime now) {
   std::vector<BatchSummary> found;
   if (*doomed_to_ <= writer_.range().oldest) return found;
   auto const done =
-      walk(writer_.range().oldest, Wanted::header, [&](Row const& row) -> Result<bool> {
+      walk(writer_.range().oldest, Wanted::header, [&](StoredRow const& row) -> Result<bool> {
         if (row.number >= *doomed_to_) return false;
         auto summary = decode_summary(row.number, row.header);
         if (!summary) return pass(summary);
@@ -360,7 +343,8 @@ Result<LogRange> LogReader::retain(WallTime now) {
     if (auto gone = folder_.files.remove(segment.path);
         !gone && gone.error().fault != Fault::missing)
       return pass(gone);
-    static_cast<void>(folder_.files.remove(segment.path + "-wal"));
+    if (segment.form == SegmentForm::sqlite)
+      static_cast<void>(folder_.files.remove(segment.path + "-wal"));
     folder_.log.info("log segment is let go", {{"file", segment.path}, {"bytes", segment.bytes}});
   }
   if (removed)

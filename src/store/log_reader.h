@@ -8,6 +8,7 @@
 
 #include "store/batch_memory.h"
 #include "store/log_writer.h"
+#include "store/segment_source.h"
 #include "store/segments.h"
 
 namespace millrace::store {
@@ -25,36 +26,31 @@ class LogReader {
   Result<std::vector<BatchSummary>> doomed(WallTime now);
   Result<LogRange> retain(WallTime now);
 
+  // Damage that was found: told and counted once, whoever finds it.
+  void damaged(std::uint64_t from, std::uint64_t end, std::string const& file,
+               std::string const& why);
+
  private:
   struct Open {
-    std::unique_ptr<Database> database;
+    std::unique_ptr<SegmentSource> source;
     bool sealed = false;
     std::uint64_t used = 0;
   };
-  // What stands at a place of the log. `row` false: nothing more in this segment.
-  struct Row {
-    bool row = false;
-    std::uint64_t number = 0;
-    std::int64_t accepted_ms = 0;
-    std::string_view header, body;  // until the next look
-  };
-  enum class Wanted { time, header, all };
-  using Visit =
-      std::function<Result<bool>(Row const&)>;  // false: enough. corrupt: this batch is damaged
+  using Visit = std::function<Result<bool>(
+      StoredRow const&)>;  // false: enough. corrupt: this batch is damaged
 
   // Visits the batches from `first` on, over damage and gaps.
   Result<void> walk(std::uint64_t first, Wanted wanted, Visit const& visit);
   Result<std::uint64_t> walk_segment(Segment const& segment, std::uint64_t from, std::uint64_t end,
                                      Wanted wanted, Visit const& visit, bool& enough);
-  Result<Database*> open(Segment const& segment);
+  Result<SegmentSource*> open(Segment const& segment);
   Result<std::uint64_t> first_in(Segment const& segment, WallTime time);
   Result<SharedBatch> find_in(Segment const& segment, EventId event);
-  Result<WallTime> accepted(Segment const& segment, std::string_view sql);
+  Result<WallTime> accepted(Segment const& segment,
+                            Result<std::optional<WallTime>> (SegmentSource::*which)());
   Result<WallTime> first_accepted(Segment const& segment);
   Result<WallTime> last_accepted(Segment const& segment);
   std::optional<WallTime> began(Segment const& segment);
-  void damaged(std::uint64_t from, std::uint64_t end, std::string const& file,
-               std::string const& why);
   void tell_damage(std::uint64_t from, std::uint64_t end, std::string const& file,
                    std::string const& why);
   std::uint64_t keep_from(WallTime now);

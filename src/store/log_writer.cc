@@ -5,31 +5,15 @@
 #include <boost/asio/post.hpp>
 
 #include "store/batch_format.h"
+#include "store/old_segment.h"
 
 namespace millrace::store {
 namespace {
 
 constexpr std::size_t most_events = 60'000;  // an id has 16 bits for the index
-// Left free after a damaged end of the log: no position that somebody may remember is given out twice.
-constexpr std::uint64_t jump = 10'000;
 constexpr auto try_again_after = std::chrono::seconds(1);
 constexpr auto longest_keep = std::chrono::hours(24);
 constexpr std::size_t most_key = 512, most_answer = 64 * 1024;
-
-constexpr std::string_view gap_mark =
-    "never_from";  // numbers from it to the segment's first never were
-constexpr std::string_view began_mark = "began_ms";
-
-bool stands_behind_a_gap(Database& segment) {
-  auto const mark = Segments::mark_of(segment, gap_mark);
-  return mark && *mark;
-}
-
-constexpr std::string_view insert_batch =
-    "INSERT INTO batches(number, accepted_ms, header, body) VALUES(?1, ?2, ?3, ?4)";
-constexpr std::string_view insert_repeat =
-    "INSERT INTO repeats(key, expires_ms, batch, event, body_hash, answer) VALUES(?1, ?2, ?3, ?4, "
-    "?5, ?6)";
 
 }  // namespace
 
@@ -45,6 +29,7 @@ struct LogWriter::Staged {
   model::EventBlock open;
   std::uint64_t next = 1;
   WallTime accepted_at{};
+  std::uint64_t changes = 0, commits = 0;  // that state.db has stored
 };
 
 LogWriter::LogWriter(Folder& folder, Segments& segments, BatchMemory& memory, DiskSpace& space)
@@ -52,143 +37,17 @@ LogWriter::LogWriter(Folder& folder, Segments& segments, BatchMemory& memory, Di
       segments_(segments),
       memory_(memory),
       space_(space),
+      disk_{folder.files, folder.settings.folder, folder.settings.durable,
+            [&folder](std::string const& line) { folder.settings.fatal(line); }},
       repeats_(folder.settings.repeat_bytes) {
-  checkpointer_ = folder.settings.worker("store-move", 5);
+  sealer_ = folder.settings.worker("store-seal", 5);
   // At the process's own niceness: beside busy cores its wake-up decides how long every producer waits.
   committer_ = folder.settings.worker("store-commit", 0);
 }
 
 LogWriter::~LogWriter() {
   committer_.reset();
-  checkpointer_.reset();
-}
-
-// ---- start ------------------------------------------------------------------------------------------------------------------
-
-Result<void> LogWriter::open(std::uint64_t known_next) {
-  if (auto done = open_newest(known_next); !done) return done;
-  auto const all = segments_.all();
-  oldest_ = all.empty() ? next_.load() : all.front().first;
-  if (last_accepted_ != WallTime()) folder_.time.begin(last_accepted_);
-  if (auto done = load_repeats(); !done) return done;
-  for (auto const& segment : all)
-    if (!segment.sealed && segment.first != active_first_) checkpoint_later(segment.first, nullptr);
-  return {};
-}
-
-Result<void> LogWriter::open_newest(std::uint64_t known_next) {
-  std::uint64_t next = 1;
-  bool damaged = false;
-  auto segments = segments_.all();
-  while (!segments.empty()) {
-    auto const segment = segments.back();
-    segments.pop_back();
-    auto database = segments_.open_writer(segment.path);
-    Result<bool> found = false;
-    if (database) {
-      auto newest = (*database)->query(
-          "SELECT number, accepted_ms FROM batches ORDER BY number DESC LIMIT 1");
-      found = newest.step();
-      if (found && *found) {
-        next = newest.count(0) + 1;
-        last_accepted_ = from_unix_ms(newest.number(1));
-      }
-    } else {
-      found = pass(database);
-    }
-    if (!found && found.error().fault != Fault::corrupt) return pass(found);
-    if (!found) {
-      folder_.log.error(
-          "log segment cannot be read: its events are lost, the file is left as it is",
-          {{"file", segment.path}, {"why", found.error().what}});
-      damaged = true;
-      next = std::max(next, segment.first + 1);
-      break;
-    }
-    if (!*found && segment.first < known_next) damaged = true;
-    bool const steps = !*found && database && stands_behind_a_gap(**database);
-    if (!*found && !segments.empty() && !steps) {
-      // Made, but never written: a crash came between. The one before it may go on.
-      database->reset();
-      static_cast<void>(folder_.files.remove(segment.path + "-wal"));
-      if (auto done = folder_.files.remove(segment.path); !done) return done;
-      segments_.drop(segment.first);
-      continue;
-    }
-    if (!*found) next = std::max(next, segment.first);
-    if (next < known_next || damaged) break;
-    auto first = (*database)->query("SELECT accepted_ms FROM batches ORDER BY number LIMIT 1");
-    auto const row = first.step();
-    if (!row) return pass(row);
-    if (*row) active_since_ = from_unix_ms(first.number(0));
-    active_ = std::move(*database);
-    active_first_ = segment.first;
-    active_rows_ = *found ? next - segment.first : 0;
-    break;
-  }
-  if (next < known_next) damaged = true;
-  if (damaged) {
-    folder_.log.error(
-        "the event log ends too early: what followed is lost",
-        {{"from_batch", next}, {"known_to_batch", known_next == 0 ? 0 : known_next - 1}});
-    gap_from_ = std::max(next, known_next);
-    next_ = gap_from_ + jump;
-    // Said in a file at once; if the disk is full, with the first batch.
-    static_cast<void>(ensure_active());
-    return {};
-  }
-  next_ = next;
-  return {};
-}
-
-Result<void> LogWriter::load_repeats() {
-  Loaded loaded{RepeatHarvest(folder_.settings.repeat_bytes)};
-  auto const segments = segments_.all();
-  for (auto at = segments.rbegin(); at != segments.rend() && !loaded.enough; ++at) {
-    auto const done = load_repeats_of(*at, loaded);
-    if (done) continue;
-    // Descriptors or memory are short: the next start may have them. What cannot be read will not come back, and the node goes on.
-    if (done.error().fault == Fault::busy) return done;
-    folder_.log.error(
-        "repeat keys cannot be read: a request of the last day that is sent again may be stored "
-        "twice",
-        {{"file", at->path}, {"why", done.error().what}});
-  }
-  for (auto& repeat : std::move(loaded.harvest).take()) remember(std::move(repeat));
-  return {};
-}
-
-Result<void> LogWriter::load_repeats_of(Segment const& segment, Loaded& loaded) {
-  auto const now = unix_ms(folder_.time.earliest());
-  std::unique_ptr<Database> own;
-  auto* database = active_.get();
-  if (segment.first != active_first_ || !active_) {
-    auto opened = Database::open(folder_.vfs, segment.path,
-                                 {.use = segment.sealed ? DatabaseUse::sealed : DatabaseUse::read});
-    if (!opened) return pass(opened);
-    own = std::move(*opened);
-    database = own.get();
-  }
-  auto rows = database->query(
-      "SELECT key, expires_ms, batch, event, body_hash, answer FROM repeats ORDER BY id DESC");
-  auto row = rows.step();
-  for (; row && *row; row = rows.step()) {
-    if (rows.number(1) <= now || !loaded.harvest.wants(rows.bytes(0))) continue;
-    auto repeat = std::make_shared<Repeat>();
-    repeat->key = rows.bytes(0);
-    repeat->expires_ms = rows.number(1);
-    repeat->first = {rows.count(2), static_cast<std::uint32_t>(rows.number(3))};
-    repeat->body_hash = rows.bytes(4);
-    repeat->answer = rows.bytes(5);
-    loaded.harvest.add(std::move(repeat));
-  }
-  if (!row) return pass(row);
-  // What older segments hold has expired.
-  auto first = database->query("SELECT accepted_ms FROM batches ORDER BY number LIMIT 1");
-  auto const oldest = first.step();
-  if (!oldest) return pass(oldest);
-  loaded.enough = *oldest && first.number(0) < now - whole_ms(longest_keep);
-  return {};
+  sealer_.reset();
 }
 
 // ---- queue ------------------------------------------------------------------------------------------------------------------
@@ -268,6 +127,8 @@ void LogWriter::commit(std::vector<Job> jobs) {
 
 void LogWriter::stage(Staged& staged, std::vector<Job>& jobs) {
   staged.next = next_.load();
+  staged.changes = folder_.changes;
+  staged.commits = folder_.commits;
   staged.accepted_at = accepted_now();
   auto const now_ms = unix_ms(folder_.time.earliest());
   auto const from_ms = unix_ms(folder_.time.latest());
@@ -329,7 +190,7 @@ void LogWriter::close_batch(Staged& staged) {
   auto batch = std::make_shared<RecordBatch>();
   batch->number = staged.next++;
   batch->accepted_at = staged.accepted_at;
-  batch->changes = folder_.changes;
+  batch->changes = staged.changes;
   batch->first_id = Uuid::v7(staged.accepted_at, folder_.random.bits(), folder_.random.bits());
   batch->first_id.low &= ~std::uint64_t{0xFFFF};
   batch->events = std::exchange(staged.open, {});
@@ -338,28 +199,42 @@ void LogWriter::close_batch(Staged& staged) {
 
 Result<void> LogWriter::write(Staged const& staged) {
   if (roll_wanted_ && folder_.clock.now() >= roll_again_) roll();
-  if (auto done = ensure_active(); !done) return done;
-  Transaction transaction(*active_);
-  if (auto done = transaction.begin(); !done) return done;
+  return append(commit_of(staged));
+}
+
+log::Commit LogWriter::commit_of(Staged const& staged) const {
+  log::Commit commit;
+  commit.change = staged.changes;
+  commit.checkpoint = staged.commits;
   for (auto const& batch : staged.batches) {
-    auto const stored = encode_batch(*batch);
-    auto row = active_->query(insert_batch);
-    row.bind(1, batch->number)
-        .bind(2, unix_ms(batch->accepted_at))
-        .blob(3, stored.header)
-        .blob(4, stored.body);
-    if (auto done = row.run(); !done) return done;
+    auto stored = encode_batch(*batch);
+    commit.frames.push_back({.kind = log::FrameKind::batch,
+                             .number = batch->number,
+                             .accepted_ms = unix_ms(batch->accepted_at),
+                             .first_id = batch->first_id,
+                             .events = static_cast<std::uint32_t>(batch->events.size()),
+                             .head = std::move(stored.header),
+                             .body = std::move(stored.body)});
   }
-  for (auto const& repeat : staged.repeats) {
-    auto row = active_->query(insert_repeat);
-    row.blob(1, repeat->key)
-        .bind(2, repeat->expires_ms)
-        .bind(3, repeat->first.batch)
-        .bind(4, repeat->first.index);
-    row.blob(5, repeat->body_hash).blob(6, repeat->answer);
-    if (auto done = row.run(); !done) return done;
-  }
-  return transaction.commit();
+  if (!staged.repeats.empty())
+    commit.frames.push_back({.kind = log::FrameKind::keys,
+                             .number = staged.next,
+                             .accepted_ms = unix_ms(staged.accepted_at),
+                             .first_id = {},
+                             .events = 0,
+                             .head = {},
+                             .body = encode_repeats(staged.repeats)});
+  return commit;
+}
+
+Result<void> LogWriter::append(log::Commit const& commit) {
+  // One that cannot be put back to what it was is left, and recovered when it is read.
+  if (active_ && active_->is_spent()) leave_active();
+  if (auto done = ensure_active(); !done) return done;
+  auto const frames = active_->append(commit);
+  if (!frames) return pass(frames);
+  segments_.appended(active_first_, *frames);
+  return {};
 }
 
 void LogWriter::note_outcome(Result<void> const& written) {
@@ -371,18 +246,21 @@ void LogWriter::note_outcome(Result<void> const& written) {
   });
 }
 
-// A commit that leaves nothing behind, to see whether one is possible again.
+// A commit of nothing, to see whether one is possible again.
 Result<void> LogWriter::write_nothing() {
-  if (auto done = ensure_active(); !done) return done;
-  Transaction transaction(*active_);
-  if (auto done = transaction.begin(); !done) return done;
-  auto row = active_->query(insert_repeat);
-  row.blob(1, "").bind(2, std::int64_t{0}).bind(3, std::int64_t{0}).bind(4, std::int64_t{0});
-  row.blob(5, "").blob(6, "");
-  if (auto done = row.run(); !done) return done;
-  if (auto done = active_->run("DELETE FROM repeats WHERE id = last_insert_rowid()"); !done)
-    return done;
-  return transaction.commit();
+  Staged nothing;
+  nothing.next = next_.load();
+  nothing.changes = folder_.changes;
+  nothing.commits = folder_.commits;
+  auto commit = commit_of(nothing);
+  commit.frames.push_back({.kind = log::FrameKind::keys,
+                           .number = nothing.next,
+                           .accepted_ms = unix_ms(last_accepted_),
+                           .first_id = {},
+                           .events = 0,
+                           .head = {},
+                           .body = encode_repeats({})});
+  return append(commit);
 }
 
 std::string LogWriter::refuses() {
@@ -445,100 +323,135 @@ WallTime LogWriter::accepted_now() {
 
 Result<void> LogWriter::ensure_active() {
   if (active_) return {};
+  auto before = segments_.of(next_.load());
+  if (before && before->first != next_.load()) before.reset();
+  if (before && before->form == SegmentForm::frames && holds_frames(before->first)) {
+    // It has repeat keys and no batch: its name is not to be had again, so one number is stepped over.
+    if (never_from_ == 0) never_from_ = next_;
+    ++next_;
+    before.reset();
+  }
   auto const first = next_.load();
   auto const path = segments_.path_of(first);
-  auto database = segments_.open_writer(path);
-  if (database)
-    if (auto begun = begin_segment(**database); !begun) {
-      database->reset();
-      database = pass(begun);
-    }
-  if (!database) {
-    // Half a file would be taken for the log's end by the next start.
-    static_cast<void>(folder_.files.remove(path + "-wal"));
-    static_cast<void>(folder_.files.remove(path));
-    return pass(database);
-  }
-  active_ = std::move(*database);
+  auto const header = next_header();
+  auto made = log::SegmentWriter::create(disk_, path, header);
+  if (!made) return pass(made);
+  active_ = std::move(*made);
   active_first_ = first;
   active_rows_ = 0;
   gap_from_ = 0;
-  Segment made;
-  made.first = first;
-  made.path = path;
-  segments_.add(std::move(made));
+  never_from_ = 0;
+  if (before && before->form == SegmentForm::sqlite) remove_old(*before);
+  Segment segment;
+  segment.first = first;
+  segment.path = path;
+  segment.bytes = active_->end();
+  segments_.keep_contents(first, log::Contents::empty(header));
+  segments_.add(std::move(segment));
   return {};
 }
 
-Result<void> LogWriter::begin_segment(Database& segment) {
-  Transaction transaction(segment);
-  if (auto done = transaction.begin(); !done) return done;
-  Result<void> done;
+bool LogWriter::holds_frames(std::uint64_t first) const {
+  return segments_.with_contents(first, [](log::Contents const& contents) {
+    return contents.summary.end > log::header_bytes;
+  });
+}
+
+log::FileHeader LogWriter::next_header() const {
+  log::FileHeader header;
+  header.salt = log::Salt::of(folder_.random.bytes(16));
+  header.first = next_;
   // A time that is doubted says nothing of the age of what stands before it.
-  if (!folder_.time.doubt())
-    done = Segments::set_mark(segment, began_mark, unix_ms(folder_.time.earliest()));
-  if (done && gap_from_ != 0)
-    done = Segments::set_mark(segment, gap_mark, static_cast<std::int64_t>(gap_from_.load()));
-  return done ? transaction.commit() : done;
+  if (!folder_.time.doubt()) header.began_ms = unix_ms(folder_.time.earliest());
+  header.never_from = gap_from_ != 0 ? gap_from_.load() : never_from_;
+  header.commit = last_commit_;
+  header.previous = previous_;
+  return header;
 }
 
 void LogWriter::after_commit() {
   if (!active_) return;
-  std::uint64_t bytes = 0;
-  {
-    // Its own block: a statement under way would keep the checkpoint below from its work.
-    auto pages = active_->query("PRAGMA page_count");
-    auto const row = pages.step();
-    if (row && *row) bytes = pages.count(0) * Database::page_bytes;
-  }
-  auto const wal_bytes = static_cast<std::uint64_t>(active_->wal_pages()) * Database::page_bytes;
-  segments_.grew(active_first_, std::max(bytes, wal_bytes));
-  auto const limit = folder_.settings.segment_bytes;
+  segments_.grew(active_first_, active_->end());
   bool const old =
       active_rows_ > 0 && folder_.clock.wall() - active_since_ >= folder_.settings.segment_age;
-  roll_wanted_ =
-      roll_wanted_ || old || bytes >= limit || (wal_bytes >= limit && bytes >= limit / 2);
-  // Many small commits write the same pages again and again: the WAL grows, the log hardly. Here, between two commits, it is
-  // emptied at once and without a rival.
-  if (!roll_wanted_ && wal_bytes >= limit) {
-    if (auto const done = active_->checkpoint(false); !done)
-      folder_.log.warning("log segment cannot be checkpointed now",
-                          {{"file", active_->path()}, {"why", done.error().what}});
-  }
+  roll_wanted_ = roll_wanted_ || old || active_->end() >= folder_.settings.segment_bytes;
+}
+
+// For the header of the next segment.
+void LogWriter::note_end_of(std::uint64_t first) {
+  segments_.with_contents(first, [&](log::Contents const& contents) {
+    previous_ = {first, contents.summary.end, contents.header.salt};
+    last_commit_ = contents.summary.commit;
+  });
+}
+
+// The active segment takes no more.
+void LogWriter::leave_active() {
+  auto old = std::exchange(active_, nullptr);
+  note_end_of(active_first_);
+  if (auto const segment = segments_.of(active_first_); segment && !old->is_spent())
+    seal_later(*segment, std::move(old));
 }
 
 void LogWriter::roll() {
   roll_wanted_ = false;
-  if (!active_ || active_rows_ == 0) return;
+  if (active_ && active_rows_ == 0) return;
   auto old = std::exchange(active_, nullptr);
   auto const old_first = active_first_;
   auto const old_rows = active_rows_;
+  auto const old_previous = previous_;
+  auto const old_commit = last_commit_;
+  if (old) note_end_of(old_first);
   if (auto done = ensure_active(); !done) {
     // The old one goes on, larger than it should be.
-    folder_.log.warning("log segment cannot be made: the old one goes on",
-                        {{"file", old->path()}, {"why", done.error().what}});
+    folder_.log.warning(
+        "log segment cannot be made: the old one goes on",
+        {{"file", old ? old->path() : folder_.settings.folder}, {"why", done.error().what}});
     active_ = std::move(old);
     active_first_ = old_first;
     active_rows_ = old_rows;
+    previous_ = old_previous;
+    last_commit_ = old_commit;
     roll_again_ = folder_.clock.now() + std::chrono::seconds(10);
     return;
   }
-  checkpoint_later(old_first, std::move(old));
+  if (!old) return;
+  if (auto const segment = segments_.of(old_first)) seal_later(*segment, std::move(old));
 }
 
 void LogWriter::roll_soon() {
   committer_->post([this] { roll(); });
 }
 
-void LogWriter::checkpoint_later(std::uint64_t first, std::unique_ptr<Database> database) {
-  checkpointer_->post([this, first, database = std::move(database)]() mutable {
-    segments_.checkpoint(first, std::move(database));
-  });
+void LogWriter::seal_later(Segment const& segment, std::unique_ptr<log::SegmentWriter> writer) {
+  sealer_->post([this, segment, writer = std::move(writer)] { seal(segment, writer.get()); });
+}
+
+// A footer is a short cut for whoever opens the segment: without one it is as good.
+void LogWriter::seal(Segment const& segment, log::SegmentWriter* writer) {
+  if (!segments_.of(segment.first) || segments_.of(segment.first)->first != segment.first)
+    return;  // retention was quicker
+  if (segment.form == SegmentForm::sqlite) {
+    if (seal_old(folder_, segment.path)) segments_.seal(segment.first);
+    return;
+  }
+  auto const contents =
+      segments_.with_contents(segment.first, [](log::Contents const& known) { return known; });
+  auto const done =
+      writer ? writer->seal(contents) : log::seal_recovered(disk_, segment.path, contents, false);
+  if (!done) {
+    folder_.log.warning("log segment cannot be sealed now",
+                        {{"file", segment.path}, {"why", done.error().what}});
+    return;
+  }
+  segments_.seal(segment.first);
 }
 
 void LogWriter::close(io::Resolver<Result<void>> done) {
   committer_->post([this, done = std::move(done)]() mutable {
     rounds();
+    if (active_ && active_rows_ > 0 && !active_->is_spent())
+      if (auto const segment = segments_.of(active_first_)) seal(*segment, active_.get());
     active_.reset();
     done(Result<void>());
   });

@@ -11,10 +11,14 @@
 
 #include "io/shared.h"
 #include "io/worker.h"
+#include "log/recovery.h"
+#include "log/segment_writer.h"
 #include "store/batch_memory.h"
 #include "store/disk_space.h"
 #include "store/repeat_memory.h"
+#include "store/segment_source.h"
 #include "store/segments.h"
+#include "store/witness.h"
 
 namespace millrace::store {
 
@@ -30,6 +34,8 @@ class LogWriter {
   LogWriter(Folder& folder, Segments& segments, BatchMemory& memory, DiskSpace& space);
   ~LogWriter();
 
+  // What the newest commit that can be read says of state.db: which of its changes and commits were stored before. Before open().
+  Result<LogMark> newest_mark();
   // Finds the head. `known_next`: a number that the head had reached (state.db remembers it); a log that ends before it is damaged.
   Result<void> open(std::uint64_t known_next);
 
@@ -66,6 +72,10 @@ class LogWriter {
     RepeatHarvest harvest;
     bool enough = false;
   };
+  struct Head {  // as the files say it
+    std::uint64_t next = 1;
+    bool damaged = false;
+  };
 
   void rounds();
   std::vector<Job> take();
@@ -83,9 +93,22 @@ class LogWriter {
   void remember(SharedRepeat repeat);
   Result<void> load_repeats();
   Result<void> load_repeats_of(Segment const& segment, Loaded& loaded);
-  Result<void> begin_segment(Database& segment);
-  Result<void> open_newest(std::uint64_t known_next);
-  void checkpoint_later(std::uint64_t first, std::unique_ptr<Database> database);
+  Result<Head> find_head(std::uint64_t known_next);
+  Result<bool> look_at(Segment const& segment, std::uint64_t known_next, Head& head);
+  Result<bool> look_at_frames(Segment const& segment, std::uint64_t known_next, Head& head);
+  Result<bool> look_at_old(Segment const& segment, Head& head);
+  void look_whether_sealed(Segment const& segment);
+  void tell(Segment const& segment, log::Recovered const& found);
+  void step_over(std::uint64_t from, std::uint64_t known_next);
+  Result<void> append(log::Commit const& commit);
+  bool holds_frames(std::uint64_t first) const;
+  void note_end_of(std::uint64_t first);
+  void leave_active();
+  void remove_old(Segment const& segment);
+  log::Commit commit_of(Staged const& staged) const;
+  log::FileHeader next_header() const;
+  void seal_later(Segment const& segment, std::unique_ptr<log::SegmentWriter> writer);
+  void seal(Segment const& segment, log::SegmentWriter* writer);
 
   Folder& folder_;
   Segments& segments_;
@@ -101,17 +124,21 @@ class LogWriter {
   io::Locked<std::vector<std::weak_ptr<Follower const>>> followers_;
 
   // The commit thread's own.
-  std::unique_ptr<Database> active_;
+  log::Disk disk_;
+  std::unique_ptr<log::SegmentWriter> active_;
   std::uint64_t active_first_ = 0;
   std::uint64_t active_rows_ = 0;
   WallTime active_since_{};
+  std::uint64_t never_from_ = 0;        // as the next segment is to say it
+  log::FileHeader::Previous previous_;  // the segment before the next one
+  std::uint64_t last_commit_ = 0;       // of `previous_`
   bool roll_wanted_ = false;
   SteadyTime roll_again_{};  // after a failure
   WallTime last_accepted_{};
   RepeatMemory repeats_;
 
   // Last: their threads use all of the above, and end first.
-  std::unique_ptr<io::Worker> checkpointer_;
+  std::unique_ptr<io::Worker> sealer_;
   std::unique_ptr<io::Worker> committer_;
 };
 

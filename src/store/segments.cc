@@ -8,22 +8,11 @@
 namespace millrace::store {
 namespace {
 
-constexpr std::int32_t application = 0x4D524C47;  // "MRLG"
-constexpr char const* steps[] = {
-    // `body` is last: looking at headers touches none of its pages.
-    "CREATE TABLE batches(number INTEGER PRIMARY KEY, accepted_ms INTEGER NOT NULL, header BLOB "
-    "NOT NULL, body BLOB NOT NULL);"
-    "CREATE TABLE repeats(id INTEGER PRIMARY KEY, key BLOB NOT NULL, expires_ms INTEGER NOT NULL, "
-    "batch INTEGER NOT NULL,"
-    " event INTEGER NOT NULL, body_hash BLOB NOT NULL, answer BLOB NOT NULL);",
-    "CREATE TABLE marks(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;",
-};
+constexpr std::string_view form_now = ".seg";
+constexpr std::string_view form_before = ".db";
 
-constexpr std::int64_t layout_with_marks = 2;
-
-std::optional<std::uint64_t> first_of(std::string_view name) {
+std::optional<std::uint64_t> first_of(std::string_view name, std::string_view after) {
   constexpr std::string_view before = "log-";
-  constexpr std::string_view after = ".db";
   if (name.size() != before.size() + 20 + after.size() || !name.starts_with(before) ||
       !name.ends_with(after))
     return std::nullopt;
@@ -54,21 +43,38 @@ void set_ends(std::vector<Segment>& segments) {
 Result<void> Segments::load() {
   auto const names = folder_.files.list(folder_.settings.folder);
   if (!names) return pass(names);
+  for (auto const& name : *names)
+    if (auto const first = first_of(name, form_before)) {
+      auto const path = folder_.path(name);
+      // A write-ahead log that cannot be looked at is no empty one: what it holds would be left out.
+      auto const wal = size_of(folder_.files, path + "-wal");
+      if (!wal) return pass(wal);
+      Segment segment;
+      segment.form = SegmentForm::sqlite;
+      segment.first = *first;
+      segment.path = path;
+      segment.bytes = std::max(size_of(folder_.files, path).value_or(0), *wal);
+      segment.sealed = *wal == 0;
+      add(std::move(segment));
+    }
   for (auto const& name : *names) {
-    auto const first = first_of(name);
+    auto const first = first_of(name, form_now);
     if (!first) continue;
-    auto const path = folder_.path(name);
-    // A write-ahead log that cannot be looked at is no empty one: what it holds would be left out.
-    auto const wal = size_of(folder_.files, path + "-wal");
-    if (!wal) return pass(wal);
     Segment segment;
     segment.first = *first;
-    segment.path = path;
-    segment.bytes = std::max(size_of(folder_.files, path).value_or(0), *wal);
-    segment.sealed = *wal == 0;
+    segment.path = folder_.path(name);
+    segment.bytes = size_of(folder_.files, segment.path).value_or(0);
     add(std::move(segment));
   }
   return {};
+}
+
+void Segments::remove_unfinished() {
+  auto const names = folder_.files.list(folder_.settings.folder);
+  if (!names) return;
+  for (auto const& name : *names)
+    if (name.starts_with("log-") && name.ends_with(".seg.new"))
+      static_cast<void>(folder_.files.remove(folder_.path(name)));
 }
 
 std::vector<Segment> Segments::all() const {
@@ -99,7 +105,7 @@ std::uint64_t Segments::bytes() const {
 }
 
 std::string Segments::path_of(std::uint64_t first) const {
-  return folder_.path(fmt::format("log-{:020}.db", first));
+  return folder_.path(fmt::format("log-{:020}{}", first, form_now));
 }
 
 void Segments::add(Segment segment) {
@@ -111,7 +117,12 @@ void Segments::grew(std::uint64_t first, std::uint64_t bytes) {
   });
 }
 void Segments::seal(std::uint64_t first) {
-  auto const bytes = size_of(folder_.files, path_of(first)).value_or(0);
+  auto const path = segments_.with([&](auto& map) {
+    auto const at = map.find(first);
+    return at == map.end() ? std::string() : at->second.path;
+  });
+  if (path.empty()) return;
+  auto const bytes = size_of(folder_.files, path).value_or(0);
   segments_.with([&](auto& map) {
     if (auto const at = map.find(first); at != map.end()) {
       at->second.sealed = true;
@@ -126,57 +137,23 @@ void Segments::know(std::uint64_t first, std::optional<WallTime> Segment::* what
 }
 void Segments::drop(std::uint64_t first) {
   segments_.with([&](auto& map) { map.erase(first); });
+  forget_contents(first);
 }
 
-Result<std::unique_ptr<Database>> Segments::open_writer(std::string const& path) const {
-  DatabaseOptions options;
-  options.durable = folder_.settings.durable;
-  auto database = Database::open(folder_.vfs, path, options);
-  if (!database) return database;
-  if (auto done = (*database)->migrate(application, steps); !done) return pass(done);
-  return database;
+bool Segments::has_contents(std::uint64_t first) const {
+  return contents_.with([&](auto const& map) { return map.contains(first); });
 }
-
-Result<std::optional<std::int64_t>> Segments::mark_of(Database& segment, std::string_view name) {
-  auto const layout = segment.layout();
-  if (!layout) return pass(layout);
-  if (*layout < layout_with_marks) return std::nullopt;
-  auto row = segment.query("SELECT value FROM marks WHERE name = ?1");
-  row.text(1, name);
-  auto const found = row.step();
-  if (!found) return pass(found);
-  return *found ? std::optional(row.number(0)) : std::nullopt;
+void Segments::keep_contents(std::uint64_t first, log::Contents contents) {
+  contents_.with([&](auto& map) { map[first] = std::move(contents); });
 }
-
-Result<void> Segments::set_mark(Database& segment, std::string_view name, std::int64_t value) {
-  auto row = segment.query("INSERT OR REPLACE INTO marks(name, value) VALUES(?1, ?2)");
-  row.text(1, name).bind(2, value);
-  return row.run();
+void Segments::forget_contents(std::uint64_t first) {
+  contents_.with([&](auto& map) { map.erase(first); });
 }
-
-void Segments::checkpoint(std::uint64_t first, std::unique_ptr<Database> database) {
-  if (!database) {
-    auto const known = of(first);
-    if (!known || known->first != first) return;  // retention was quicker
-    auto opened = open_writer(path_of(first));
-    if (!opened) {
-      folder_.log.warning("log segment cannot be checkpointed",
-                          {{"file", path_of(first)}, {"why", opened.error().what}});
-      return;
-    }
-    database = std::move(*opened);
-  }
-  auto const done = database->checkpoint(true);
-  database.reset();
-  if (!done) {
-    folder_.log.warning("log segment cannot be checkpointed now",
-                        {{"file", path_of(first)}, {"why", done.error().what}});
-    return;
-  }
-  if (!*done) return;
-  // Empty, so that its name says nothing any more. When it stays it is looked at again by the next start.
-  static_cast<void>(folder_.files.remove(path_of(first) + "-wal"));
-  seal(first);
+void Segments::appended(std::uint64_t first, std::vector<log::Prefix> const& frames) {
+  contents_.with([&](auto& map) {
+    auto& contents = map[first];
+    for (auto const& frame : frames) contents.add(frame);
+  });
 }
 
 }  // namespace millrace::store

@@ -54,19 +54,20 @@ WallTime time_of(std::int64_t ns) { return WallTime(Duration(ns)); }
 
 }  // namespace
 
-Result<void> StateFile::open() {
+Result<void> StateFile::open(LogMark const& log) {
   if (auto good = guard_.before_open(); !good) return good;
   if (auto done = with_reserve([this] { return open_database(); }); !done)
     return std::unexpected(guard_.unreadable(std::move(done.error())));
   if (auto done = read_all(); !done)
     return std::unexpected(guard_.unreadable(std::move(done.error())));
   if (stored_time_) folder_.time.begin(*stored_time_);
-  auto const mark = guard_.judge(mark_);
+  auto const mark = guard_.judge(mark_, log);
   if (!mark) return pass(mark);
   if (*mark != mark_)
     if (auto done = commit([&] { return put_mark(*mark); }); !done) return done;
   mark_ = *mark;
   folder_.changes = mark_.changes;
+  folder_.commits = mark_.commits;
   if (auto done = with_reserve([this] { return guard_.begin(mark_); }); !done) return done;
   auto const folded = fold();
   // A full disk does not keep a node from starting: what the journal says is in memory, too.

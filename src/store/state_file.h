@@ -23,7 +23,8 @@ class StateFile {
   StateFile(Folder& folder, DiskSpace& space) : folder_(folder), space_(space), guard_(folder) {}
 
   // Fails with: missing, conflict, corrupt (less state than there must have been: StateGuard), invalid (a newer version), busy, io.
-  Result<void> open();
+  // `log`: what the event log says that was stored here.
+  Result<void> open(LogMark const& log = {});
   Result<void> close(std::uint64_t log_next);
   std::uint64_t known_next() const { return known_next_; }  // how far the log had come, at least
   std::optional<WallTime> stored_time() const {
@@ -102,6 +103,7 @@ class StateFile {
     });
     if (!done) return done;
     mark_ = next;
+    folder_.commits = mark_.commits;
     guard_.committed(mark_, what == Counted::records);
     return {};
   }

@@ -28,7 +28,7 @@ Result<void> StateGuard::is_blank() {
                      ": has nothing in it (was state.db-wal taken away?)");
 }
 
-Result<StateMark> StateGuard::judge(StateMark const& found) {
+Result<StateMark> StateGuard::judge(StateMark const& found, LogMark const& log) {
   auto const path = folder_.path("state.db");
   auto const seen = witness_.open();
   if (!seen && seen.error().fault != Fault::corrupt) return pass(seen);
@@ -55,6 +55,15 @@ Result<StateMark> StateGuard::judge(StateMark const& found) {
                               "{} commits are missing",
                               said.changes - std::min(said.changes, found.changes),
                               said.commits - std::min(said.commits, found.commits)));
+  } else if (log.commits > found.commits || log.changes > found.changes) {
+    good = refuse(Fault::conflict,
+                  fmt::format("{}: is older than the event log: it ends at commit {}, and the log "
+                              "was written after commit {}",
+                              path, found.commits, log.commits),
+                  fmt::format("{} changes of tokens, data streams or keys and the progress of "
+                              "{} commits are missing",
+                              log.changes - std::min(log.changes, found.changes),
+                              log.commits - std::min(log.commits, found.commits)));
   } else {
     auto mark = found;
     while (mark.folder == 0) mark.folder = folder_.random.bits() >> 1;  // SQLite's are signed
@@ -63,8 +72,8 @@ Result<StateMark> StateGuard::judge(StateMark const& found) {
   if (!good) return pass(good);
   // Accepted: state.db is the newest from now on.
   StateMark mark{said.folder != 0 ? said.folder : found.folder,
-                 std::max(found.commits, said.commits) + 1,
-                 std::max(found.changes, said.changes) + 1};
+                 std::max({found.commits, said.commits, log.commits}) + 1,
+                 std::max({found.changes, said.changes, log.changes}) + 1};
   while (mark.folder == 0) mark.folder = folder_.random.bits() >> 1;
   said_.reset();  // and the witness is made anew
   return mark;
@@ -132,7 +141,7 @@ std::string StateGuard::remains() const {
   for (std::string_view const name : *names) {
     if (name == "master.key" || name == "admin.token" || name == "state.witness")
       found.emplace_back(name);
-    if (name.starts_with("log-") && name.ends_with(".db")) ++segments;
+    if (name.starts_with("log-") && (name.ends_with(".seg") || name.ends_with(".db"))) ++segments;
     if (name.starts_with("attempts-") && name.ends_with(".db")) ++attempts;
   }
   if (segments > 0) found.push_back(fmt::format("{} files of the event log", segments));

@@ -20,7 +20,8 @@ class StateGuard {
   // Compares what state.db says of itself with its witness. Answers what state.db is to say from now on: store it, then call begin().
   // Fails with: missing (there is no witness, though there was one), conflict (state.db is older than it was, or another folder's),
   // corrupt (the witness cannot be read), io.
-  Result<StateMark> judge(StateMark const& found);
+  // `log`: what the event log says that state.db had stored; it is refused as a witness's word is.
+  Result<StateMark> judge(StateMark const& found, LogMark const& log);
   // The mark is stored in state.db: the witness follows, and an acceptance is used up.
   Result<void> begin(StateMark const& mark);
   // state.db has committed `mark`. Never fails: state.db holds what counts, so a witness that cannot follow is logged once, and a

@@ -79,6 +79,30 @@ class StateGuardTest : public StoreTest {
   }
 };
 
+// A backup of state.db and its witness of one moment is whole in itself: the log knows that it is old.
+TEST_F(StateGuardTest, refuses_a_state_that_is_older_than_the_event_log_with_a_witness_as_old) {
+  open();
+  set_token("valid");
+  ASSERT_TRUE(append(block(1)));
+  auto const older = content();
+  set_token("revoked");
+  ASSERT_TRUE(append(block(1)));
+  auto const newest = content();
+  store.reset();
+  put(newest);
+  put_state(older);
+  ASSERT_TRUE(files.write_all("/data/state.witness", older.at("state.witness")));
+
+  expect_refused(Fault::conflict, "is older than the event log");
+
+  ASSERT_TRUE(files.write_all("/data/accept-lost-state", ""));
+  open();
+  EXPECT_EQ(token(), "valid");
+  EXPECT_EQ(read_all(1).size(), 2U);
+  reopen();
+  EXPECT_EQ(token(), "valid");
+}
+
 TEST_F(StateGuardTest, refuses_every_older_state_and_takes_the_newest) {
   open();
   ASSERT_TRUE(append(block(1)));

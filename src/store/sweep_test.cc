@@ -225,7 +225,7 @@ TEST_F(SweepTest, tells_its_story_when_nothing_goes_wrong) {
   EXPECT_EQ(marked, 4U);
   auto const names = *files.list("/data");
   auto const is_segment = [](std::string const& name) {
-    return name.starts_with("log-") && name.ends_with(".db");
+    return name.starts_with("log-") && name.ends_with(".seg");
   };
   EXPECT_GT(std::ranges::count_if(names, is_segment), 1);
   store.reset();

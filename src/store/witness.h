@@ -12,6 +12,10 @@
 
 namespace millrace::store {
 
+struct LogMark {  // what each commit of the event log says that state.db had stored before it
+  std::uint64_t changes = 0, commits = 0;
+};
+
 struct StateMark {            // of state.db, in it and in the witness
   std::uint64_t folder = 0;   // drawn once for each folder; 0: none yet
   std::uint64_t commits = 0;  // that anybody was answered: of records, progress, dead letters
