@@ -51,8 +51,9 @@ io::Task<void> Lane::send(std::vector<Item>& items) {
       items.erase(items.begin() + static_cast<std::ptrdiff_t>(i));
       continue;
     }
-    auto rendered = tools_.renderer.at_once(rules_, *item.batch, item.at.index);
-    if (!rendered) rendered = co_await tools_.renderer.render(rules_, item.batch, item.at.index);
+    auto rendered = tools_.renderer.at_once(rules_, *item.batch, item.work.at.index);
+    if (!rendered)
+      rendered = co_await tools_.renderer.render(rules_, item.batch, item.work.at.index);
     prepare(item, std::move(rendered));
     if (item.rendered->refusal == Refusal::none) {
       ++i;
@@ -102,9 +103,9 @@ io::Task<void> Lane::send(std::vector<Item>& items) {
 
 // A retry knows only its position: the log has the event, if it has not gone with its segment.
 io::Task<bool> Lane::load(Item& item) {
-  item.batch = host_.newest(item.at.batch);
+  item.batch = host_.newest(item.work.at.batch);
   if (!item.batch) {
-    auto read = co_await tools_.store.read(item.at.batch, {.batches = 1, .bytes = 1});
+    auto read = co_await tools_.store.read(item.work.at.batch, {.batches = 1, .bytes = 1});
     if (!read && read.error().fault != Fault::missing) {
       postpone(item, read.error());
       co_return false;
@@ -113,9 +114,9 @@ io::Task<bool> Lane::load(Item& item) {
       lost(item, "its segment is gone");
       co_return false;
     }
-    if (!read->empty() && read->front()->number == item.at.batch) item.batch = read->front();
+    if (!read->empty() && read->front()->number == item.work.at.batch) item.batch = read->front();
   }
-  if (!item.batch || item.at.index >= item.batch->events.size()) {
+  if (!item.batch || item.work.at.index >= item.batch->events.size()) {
     item.batch = nullptr;
     lost(item, "its batch is damaged");
     co_return false;
@@ -125,10 +126,10 @@ io::Task<bool> Lane::load(Item& item) {
 }
 
 void Lane::prepare(Item& item, SharedRendered rendered) {
-  auto const event = item.batch->events[item.at.index];
+  auto const event = item.batch->events[item.work.at.index];
   auto const& kind = item.batch->events.kinds()[event.kind].kind;
   item.type = kind.type;
-  if (!item.row && item.run != model::Run::test)
+  if (!item.row && item.run_kind != model::Run::test)
     meters_->findings.add(rendered->findings);  // once an event, not once a try
   if (item.tried() + 1 >= tools_.policy.tries() || rendered->refusal == Refusal::nonconforming) {
     item.kind = kind;
@@ -154,7 +155,7 @@ Entry Lane::entry_of(Item const& item) const {
   entry.event = item.event;
   entry.event_type = item.type;
   entry.rendered = item.rendered;
-  entry.run = item.run;
+  entry.run = item.run_kind;
   entry.attempt = static_cast<std::uint8_t>(item.tried() + 1);
   return entry;
 }
@@ -202,7 +203,7 @@ void Lane::retry(Item const& item, Outcome const& outcome, RetryAt const& verdic
   auto const steady = tools_.clock.now();
   RetryRow row = item.row.value_or(RetryRow{});
   if (row.tried == 0) row.first_tried_ms = unix_ms(outcome.at);
-  row.at = item.at;
+  row.work = item.work;
   row.event = item.event;
   row.due = steady + std::chrono::duration_cast<SteadyTime::duration>(verdict.due - now);
   row.due_ms = unix_ms(verdict.due);
@@ -212,7 +213,7 @@ void Lane::retry(Item const& item, Outcome const& outcome, RetryAt const& verdic
   row.kid = kids_.number_of(item.rendered->kid);
   std::memcpy(row.payload_hash.data(), payload_hash(*item.rendered).data(), 8);
   if (!item.row) end_slot(item.slot);
-  row_changes_[row.at] = row;
+  row_changes_[row.work] = row;
   retries_.push(row);
   wake_at(row.due);
   if (outcome.retry_after && (outcome.status == 429 || outcome.status == 503)) {
@@ -234,7 +235,7 @@ void Lane::keep_undelivered(Item& item, Outcome const& outcome, WallTime now) {
   ++undelivered_kept_;
   ++undelivered_unstored_;
   unstored_bytes_ += item.payload.size();
-  undelivered_.push_back({item.at, item.event, std::move(item.kind), std::move(item.payload),
+  undelivered_.push_back({item.work, item.event, std::move(item.kind), std::move(item.payload),
                           item.metadata_bytes, item.accepted_at, now, outcome.failure,
                           outcome.status, outcome.reason});
   end(item);
@@ -329,7 +330,7 @@ void Lane::give_back(std::vector<Item>& items, std::size_t from) {
 
 void Lane::end(Item const& item) {
   if (item.row) {
-    end_row(item.at);
+    end_row(item.work);
   } else {
     end_slot(item.slot);
   }
@@ -337,12 +338,13 @@ void Lane::end(Item const& item) {
 }
 
 void Lane::record(Item const& item, Outcome& outcome, model::AttemptOutcome as) {
-  if (item.run != model::Run::test) meters_->tries[index_of(as)][index_of(outcome.failure)].add();
+  if (item.run_kind != model::Run::test)
+    meters_->tries[index_of(as)][index_of(outcome.failure)].add();
   model::Attempt attempt;
   attempt.stream = stream_.id;
   attempt.event = item.event;
   attempt.event_type = item.type;
-  attempt.run = item.run;
+  attempt.run = item.run_kind;
   attempt.number = static_cast<std::uint8_t>(item.tried() + 1);
   attempt.resent = outcome.resent;
   attempt.reused = outcome.reused;
@@ -417,7 +419,7 @@ io::Task<Outcome> Lane::send_test(store::SharedBatch batch) {
   item.event = batch->id_of(0);
   item.batch = batch;
   item.accepted_at = batch->accepted_at;
-  item.run = model::Run::test;
+  item.run_kind = model::Run::test;
   auto rendered = tools_.renderer.at_once(rules, *batch, 0);
   if (!rendered) rendered = co_await tools_.renderer.render(rules, batch, 0);
   prepare(item, std::move(rendered));

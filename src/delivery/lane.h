@@ -162,11 +162,11 @@ class Lane final : public std::enable_shared_from_this<Lane> {
 
  private:
   struct Item {  // one event on its way
-    store::Position at;
+    store::Work work;
     EventId event;
     store::SharedBatch batch;  // until it is rendered; null of a retry that is not read yet
     std::uint64_t slot = 0;    // of a first try
-    model::Run run = model::Run::live;
+    model::Run run_kind = model::Run::live;
     std::optional<RetryRow> row;  // of a later one
     WallTime accepted_at{};
     std::string type;
@@ -179,7 +179,7 @@ class Lane final : public std::enable_shared_from_this<Lane> {
     int tried() const { return row ? row->tried : 0; }
   };
   struct Slot {  // of an event that was taken from the log by its cursor
-    store::Position at;
+    store::Work work;
     EventId event;
     bool settled = false;
   };
@@ -222,7 +222,7 @@ class Lane final : public std::enable_shared_from_this<Lane> {
   io::Task<void> recount_undelivered();
   void wake_at(SteadyTime at);
   void end_slot(std::uint64_t slot);
-  void end_row(store::Position at);
+  void end_row(store::Work const& work);
   void park_oldest();
   store::LedgerMinute& minute(WallTime now);
   store::Position cursor() const;
@@ -258,7 +258,7 @@ class Lane final : public std::enable_shared_from_this<Lane> {
 
   std::deque<Slot> slots_;
   std::uint64_t first_slot_ = 0;
-  std::map<std::uint64_t, store::Position> slots_parked_;
+  std::map<std::uint64_t, store::Work> slots_parked_;
   std::deque<Item> held_;    // taken, but not sent before the lane was halted
   SteadyTime held_until_{};  // after trouble in reading them again
   std::size_t in_flight_ = 0;
@@ -280,7 +280,7 @@ class Lane final : public std::enable_shared_from_this<Lane> {
   // Since the last delta.
   bool changed_ = false;
   store::Counters counters_;
-  std::map<store::Position, std::optional<RetryRow>> row_changes_;  // nullopt: ended
+  std::map<store::Work, std::optional<RetryRow>> row_changes_;  // nullopt: ended
   std::vector<store::Undelivered> undelivered_;
   std::size_t unstored_bytes_ = 0;
   std::vector<store::LedgerMinute> ledger_;

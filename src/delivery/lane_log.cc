@@ -7,6 +7,7 @@ namespace millrace::delivery {
 
 using namespace std::chrono_literals;
 using store::Position;
+using store::Work;
 
 // Events a second: a lane that is held to fewer keeps no piece of the log in memory, but reads it again.
 static constexpr double slow_rate = 4;
@@ -74,9 +75,9 @@ bool Lane::take_retry(Item& item) {
     return false;
   }
   item.row = retries_.pop();
-  item.at = item.row->at;
+  item.work = item.row->work;
   item.event = item.row->event;
-  item.run = item.row->run;
+  item.run_kind = item.row->run_kind;
   ++retries_in_flight_;
   return true;
 }
@@ -115,9 +116,9 @@ bool Lane::take_from_log(Item& item) {
         if (slots_.empty()) continue;
       }
       if (!settled && slots_.size() >= Limits::slots) park_oldest();
-      slots_.push_back({at, batch_->id_of(at.index), settled || passed});
+      slots_.push_back({{Work::live, at}, batch_->id_of(at.index), settled || passed});
       if (settled || passed) continue;
-      item.at = at;
+      item.work = slots_.back().work;
       item.event = slots_.back().event;
       item.slot = first_slot_ + slots_.size() - 1;
       item.accepted_at = batch_->accepted_at;
@@ -255,8 +256,9 @@ io::Task<void> Lane::skip_ahead() {
 
 bool Lane::needs_before(std::uint64_t oldest) const {
   return (unscanned_ > 0 && scan_.batch < oldest) ||
-         std::ranges::any_of(retries_.rows(),
-                             [&](RetryRow const& row) { return row.at.batch < oldest; });
+         std::ranges::any_of(retries_.rows(), [&](RetryRow const& row) {
+           return row.work.run == Work::live && row.work.at.batch < oldest;
+         });
 }
 
 io::Task<Result<std::uint64_t>> Lane::count_selected(std::uint64_t first, std::uint64_t end) {
@@ -308,11 +310,11 @@ io::Task<Result<std::uint64_t>> Lane::skip_before(std::uint64_t to) {
   auto skipped = *passed;
   for (auto const& row : retries_.take_before(to)) {
     ++skipped;
-    end_row(row.at);
+    end_row(row.work);
   }
   std::deque<Item> kept;
   for (auto& item : held_) {
-    if (item.at.batch >= to) {
+    if (item.work.at.batch >= to) {
       kept.push_back(std::move(item));
     } else {
       ++skipped;
@@ -329,7 +331,7 @@ io::Task<void> Lane::lose_before(std::uint64_t oldest) {
   auto const rows = retries_.take_before(oldest);
   for (auto const& row : rows) {
     note_lost(1, row.event.uuid.time(), row.event.uuid.time());
-    end_row(row.at);
+    end_row(row.work);
   }
   auto const since = unscanned_since_;
   auto const passed = co_await pass_over(oldest);

@@ -118,18 +118,18 @@ void Lane::end_slot(std::uint64_t slot) {
 void Lane::park_oldest() {
   auto const& oldest = slots_.front();
   RetryRow row;
-  row.at = oldest.at;
+  row.work = oldest.work;
   row.event = oldest.event;
   row.due = tools_.clock.now();
   row.due_ms = unix_ms(tools_.clock.wall());
   row.first_tried_ms = row.due_ms;
-  row_changes_[row.at] = row;
-  slots_parked_.emplace(first_slot_, oldest.at);
+  row_changes_[row.work] = row;
+  slots_parked_.emplace(first_slot_, oldest.work);
   end_slot(first_slot_);
   mark_changed();
 }
 
-void Lane::end_row(Position at) { row_changes_[at] = std::nullopt; }
+void Lane::end_row(store::Work const& work) { row_changes_[work] = std::nullopt; }
 
 store::LedgerMinute& Lane::minute(WallTime now) {
   auto const number = std::chrono::floor<std::chrono::minutes>(now).time_since_epoch().count();
@@ -140,7 +140,7 @@ store::LedgerMinute& Lane::minute(WallTime now) {
 // ---- the store
 
 Position Lane::cursor() const {
-  if (!slots_.empty()) return slots_.front().at;
+  if (!slots_.empty()) return slots_.front().work.at;
   if (unscanned_ > 0) return scan_;
   return std::max(Position{std::max(host_.head(), counts_from_), 0}, scan_);
 }
@@ -153,7 +153,7 @@ store::StreamProgress Lane::progress() const {
   store::StreamProgress progress;
   progress.cursor = cursor();
   for (auto const& slot : slots_)
-    if (slot.settled) progress.settled_above.push_back(slot.at);
+    if (slot.settled) progress.settled_above.push_back(slot.work.at);
   for (auto at = settled_before_.rbegin(); at != settled_before_.rend(); ++at)
     if (*at >= progress.cursor) progress.settled_above.push_back(*at);
   progress.counted_to = std::max(host_.head(), counts_from_);
@@ -178,11 +178,11 @@ store::StreamDelta Lane::delta() {
   store::StreamDelta delta;
   delta.stream = stream_.id;
   delta.progress = progress();
-  for (auto const& [at, row] : row_changes_) {
+  for (auto const& [work, row] : row_changes_) {
     if (row) {
       delta.retries.push_back(retry_of(*row, kids_));
     } else {
-      delta.retries_ended.push_back(at);
+      delta.retries_ended.push_back(work);
     }
   }
   row_changes_.clear();
@@ -204,8 +204,8 @@ void Lane::not_stored(store::StreamDelta delta) {
   auto const wall = tools_.clock.wall();
   // What changed since then is newer than what is given back.
   for (auto const& retry : delta.retries)
-    row_changes_.try_emplace(retry.at, row_of(retry, kids_, now, wall));
-  for (auto const at : delta.retries_ended) row_changes_.try_emplace(at, std::nullopt);
+    row_changes_.try_emplace(retry.work, row_of(retry, kids_, now, wall));
+  for (auto const& work : delta.retries_ended) row_changes_.try_emplace(work, std::nullopt);
   undelivered_.insert(undelivered_.begin(), std::make_move_iterator(delta.undelivered.begin()),
                       std::make_move_iterator(delta.undelivered.end()));
   ledger_.insert(ledger_.begin(), delta.ledger.begin(), delta.ledger.end());

@@ -9,7 +9,7 @@ namespace {
 using namespace std::chrono_literals;
 
 bool is_later(RetryRow const& a, RetryRow const& b) {
-  return a.due != b.due ? a.due > b.due : a.at > b.at;
+  return a.due != b.due ? a.due > b.due : a.work > b.work;
 }
 
 }  // namespace
@@ -26,7 +26,7 @@ RetryRow row_of(store::Retry const& retry, KidTable& kids, SteadyTime now, WallT
   // No wait of a run is longer; a clock that was set back must not make it so.
   auto const left = std::clamp<Duration>(retry.due - wall, 0s, 20min);
   row.due = now + std::chrono::duration_cast<SteadyTime::duration>(left);
-  row.at = retry.at;
+  row.work = retry.work;
   row.event = retry.event;
   row.due_ms = unix_ms(retry.due);
   row.first_tried_ms = unix_ms(retry.first_tried);
@@ -35,17 +35,17 @@ RetryRow row_of(store::Retry const& retry, KidTable& kids, SteadyTime now, WallT
   row.kid = kids.number_of(retry.kid);
   row.status = retry.status;
   row.tried = retry.tried;
-  row.run = retry.run;
+  row.run_kind = retry.run_kind;
   row.failure = retry.failure;
   return row;
 }
 
 store::Retry retry_of(RetryRow const& row, KidTable const& kids) {
   store::Retry retry;
-  retry.at = row.at;
+  retry.work = row.work;
   retry.event = row.event;
   retry.tried = row.tried;
-  retry.run = row.run;
+  retry.run_kind = row.run_kind;
   retry.failure = row.failure;
   retry.status = row.status;
   retry.due = from_unix_ms(row.due_ms);
@@ -70,8 +70,9 @@ RetryRow RetryQueue::pop() {
 }
 
 std::vector<RetryRow> RetryQueue::take_before(std::uint64_t batch) {
-  auto const kept =
-      std::ranges::partition(rows_, [&](RetryRow const& row) { return row.at.batch >= batch; });
+  auto const kept = std::ranges::partition(rows_, [&](RetryRow const& row) {
+    return row.work.run != store::Work::live || row.work.at.batch >= batch;
+  });
   std::vector<RetryRow> taken(kept.begin(), kept.end());
   rows_.erase(kept.begin(), kept.end());
   less(taken.size());

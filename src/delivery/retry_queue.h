@@ -13,10 +13,10 @@
 
 namespace millrace::delivery {
 
-// A store::Retry without strings of its own: about 90 bytes.
+// A store::Retry without strings of its own: about 100 bytes.
 struct RetryRow {
   SteadyTime due{};  // a clock that is set does not move it
-  store::Position at;
+  store::Work work;
   EventId event{};
   std::int64_t due_ms = 0;          // Unix time, for the store
   std::int64_t first_tried_ms = 0;  // Unix time
@@ -24,7 +24,7 @@ struct RetryRow {
   std::uint32_t kid = 0;  // in a KidTable
   std::uint16_t status = 0;
   std::uint8_t tried = 0;
-  model::Run run = model::Run::live;
+  model::Run run_kind = model::Run::live;
   model::FailureClass failure = model::FailureClass::none;
 };
 
@@ -59,7 +59,7 @@ class RetryQueue {
   }
   RetryRow pop();  // the one that is due first; not when empty
   std::vector<RetryRow> const& rows() const { return rows_; }  // in no order
-  // Takes out all that stand in batches before `batch`.
+  // Takes out all of the live run that stand in batches before `batch`: other runs have copies of their own.
   std::vector<RetryRow> take_before(std::uint64_t batch);
 
  private:

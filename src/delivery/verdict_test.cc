@@ -167,7 +167,8 @@ TEST(RetryQueueTest, gives_what_is_due_first_and_forgets_what_is_gone) {
   RetryQueue queue;
   SteadyTime const now{};
   for (std::uint32_t i = 0; i < 100; ++i)
-    queue.push({.due = now + std::chrono::seconds((i * 37) % 100), .at = {i % 10 + 1, i}});
+    queue.push(
+        {.due = now + std::chrono::seconds((i * 37) % 100), .work = {.at = {i % 10 + 1, i}}});
 
   auto const gone = queue.take_before(6);
 
@@ -178,10 +179,22 @@ TEST(RetryQueueTest, gives_what_is_due_first_and_forgets_what_is_gone) {
     EXPECT_EQ(queue.next_due(), queue.rows().front().due);
     auto const row = queue.pop();
     EXPECT_GE(row.due, last);
-    EXPECT_GE(row.at.batch, 6);
+    EXPECT_GE(row.work.at.batch, 6);
     last = row.due;
   }
   EXPECT_EQ(count, 50);
+}
+
+TEST(RetryQueueTest, what_is_sent_again_has_a_copy_and_stays_when_its_batch_is_gone) {
+  RetryQueue queue;
+  queue.push({.work = {store::Work::live, {3, 1}}});
+  queue.push({.work = {7, {3, 1}}});
+
+  auto const gone = queue.take_before(6);
+
+  ASSERT_EQ(gone.size(), 1U);
+  EXPECT_EQ(gone[0].work.run, store::Work::live);
+  EXPECT_EQ(queue.pop().work.run, 7U);
 }
 
 TEST(RetryQueueTest, all_queues_together_are_counted) {
@@ -191,7 +204,7 @@ TEST(RetryQueueTest, all_queues_together_are_counted) {
     RetryQueue other(total);
     RetryRow row;
     for (std::uint64_t batch = 1; batch <= 4; ++batch) {
-      row.at = {batch, 0};
+      row.work.at = {batch, 0};
       one.push(row);
       other.push(row);
     }
@@ -208,7 +221,7 @@ TEST(RetryQueueTest, all_queues_together_are_counted) {
 
 TEST(RetryQueueTest, a_row_is_the_retry_that_it_was_made_of) {
   KidTable kids;
-  store::Retry const retry{{7, 3},
+  store::Retry const retry{{4, {7, 3}},
                            {{1, 2}},
                            2,
                            model::Run::redelivery,
@@ -223,10 +236,10 @@ TEST(RetryQueueTest, a_row_is_the_retry_that_it_was_made_of) {
   auto const again = retry_of(row, kids);
 
   EXPECT_EQ(row.due, SteadyTime(400s));
-  EXPECT_EQ(again.at, retry.at);
+  EXPECT_EQ(again.work, retry.work);
   EXPECT_EQ(again.event, retry.event);
   EXPECT_EQ(again.tried, 2);
-  EXPECT_EQ(again.run, model::Run::redelivery);
+  EXPECT_EQ(again.run_kind, model::Run::redelivery);
   EXPECT_EQ(again.failure, FailureClass::tls);
   EXPECT_EQ(again.status, 503);
   EXPECT_EQ(again.due, retry.due);

@@ -37,7 +37,7 @@ class ClockTest : public StoreTest {
     StreamDelta delta;
     delta.stream = stream();
     Undelivered event;
-    event.at = {1, 0};
+    event.work.at = {1, 0};
     event.kind = {"account-a", "grade_change"};
     event.payload = "{}";
     event.failed_at = clock.wall();

@@ -320,11 +320,11 @@ TEST_F(DamageTest, a_start_on_a_full_disk_without_a_reserve_reads_what_it_cannot
   delta.stream = {{1, 1}};
   delta.progress.cursor = {7, 0};
   delta.retries.resize(2);
-  delta.retries[0].at = {5, 1};
-  delta.retries[1].at = {6, 1};
+  delta.retries[0].work.at = {5, 1};
+  delta.retries[1].work.at = {6, 1};
   ASSERT_TRUE(wait(store->checkpoint({delta})));
   delta.retries = {};
-  delta.retries_ended = {{5, 1}};
+  delta.retries_ended = {{.at = {5, 1}}};
   ASSERT_TRUE(wait(store->checkpoint({delta})));
   files.stop();
   store.reset();
@@ -337,7 +337,7 @@ TEST_F(DamageTest, a_start_on_a_full_disk_without_a_reserve_reads_what_it_cannot
   ASSERT_TRUE(streams) << streams.error().what;
   EXPECT_EQ(streams->at(0).progress.cursor.batch, 7U);
   ASSERT_EQ(streams->at(0).retries.size(), 1U);
-  EXPECT_EQ(streams->at(0).retries[0].at.batch, 6U);
+  EXPECT_EQ(streams->at(0).retries[0].work.at.batch, 6U);
 }
 
 // A node that takes nothing says so, and sees by itself when it can again.

@@ -21,12 +21,22 @@
 
 namespace millrace::store {
 
-struct Retry {  // an event whose run goes on
+// One event on its way in one run: what slots, retries and undelivered events are known by. The same event may be under way in several
+// runs, and none of them meets another's rows.
+struct Work {
+  static constexpr std::uint32_t live = 0;
+  std::uint32_t run =
+      live;  // a redelivery and a replay have a number of their own, of the stream's
   Position at;
+  friend auto operator<=>(Work const&, Work const&) = default;
+};
+
+struct Retry {  // an event whose run goes on
+  Work work;
   EventId event;
   std::uint8_t tried =
       1;  // tries of this run that count, 0 to 3; 0: under way when the cursor passed, or failed by our own trouble
-  model::Run run = model::Run::live;
+  model::Run run_kind = model::Run::live;
   model::FailureClass failure = model::FailureClass::none;  // of the latest try
   std::uint16_t status = 0;
   WallTime due{};
@@ -36,7 +46,7 @@ struct Retry {  // an event whose run goes on
 };
 
 struct Undelivered {  // an event whose run ended without success; kept with its payload
-  Position at;
+  Work work;
   EventId event;
   model::Kind kind;
   std::string payload;  // Canvas form
@@ -65,6 +75,13 @@ struct Counters {             // since the stream was made
   friend bool operator==(Counters const&, Counters const&) = default;
 };
 
+// How far a stream's record is carried out (model/desired_stream.h); 0: before there were any such numbers.
+struct Applied {
+  std::uint64_t version = 0;  // of the record
+  std::uint64_t epoch = 0;    // of its latest activation that was carried out
+  friend bool operator==(Applied const&, Applied const&) = default;
+};
+
 struct StreamProgress {
   Position cursor;  // everything selected before it is settled or has a Retry
   std::vector<Position>
@@ -75,6 +92,7 @@ struct StreamProgress {
       filters;  // by from_batch; the oldest that the cursor still needs comes first
   std::optional<WallTime> lost_from, lost_to;          // acceptance times of what was lost
   std::optional<WallTime> last_success, last_failure;  // of a try that was not a test
+  Applied applied;
 };
 
 struct LedgerMinute {       // deltas of one minute of one stream (DESIGN 7, Accounting)
@@ -87,10 +105,10 @@ struct LedgerMinute {       // deltas of one minute of one stream (DESIGN 7, Acc
 struct StreamDelta {  // what changed for one stream since the last checkpoint
   StreamId stream;
   StreamProgress progress;     // whole, as it is now
-  std::vector<Retry> retries;  // put or replaced, by `at`
-  std::vector<Position> retries_ended;
+  std::vector<Retry> retries;  // put or replaced, by `work`
+  std::vector<Work> retries_ended;
   std::vector<Undelivered> undelivered;  // added
-  std::vector<Position> undelivered_ended;
+  std::vector<Work> undelivered_ended;
   std::vector<LedgerMinute> ledger;  // added to what is there
   bool removed = false;              // the stream is deleted: all of its state goes
 };

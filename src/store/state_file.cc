@@ -46,6 +46,17 @@ constexpr char const* steps[] = {
     "ROWID;",
     ("ALTER TABLE records ADD COLUMN change INTEGER NOT NULL DEFAULT 0;"
      "CREATE INDEX records_changed ON records(collection, change);"),
+    // Rows of a run of its own stand beside those of the live one.
+    "CREATE TABLE retries_of_runs(stream BLOB NOT NULL, run INTEGER NOT NULL, batch INTEGER NOT "
+    "NULL, "
+    "event INTEGER NOT NULL, retry BLOB NOT NULL, PRIMARY KEY(stream, run, batch, event)) WITHOUT "
+    "ROWID;"
+    "INSERT INTO retries_of_runs SELECT stream, 0, batch, event, retry FROM retries;"
+    "DROP TABLE retries;"
+    "ALTER TABLE retries_of_runs RENAME TO retries;"
+    "ALTER TABLE undelivered ADD COLUMN run INTEGER NOT NULL DEFAULT 0;"
+    "DROP INDEX undelivered_at;"
+    "CREATE UNIQUE INDEX undelivered_at ON undelivered(stream, run, batch, event);",
 };
 
 constexpr std::uint64_t most_journal_rows = 1'000;
@@ -229,12 +240,13 @@ Result<void> StateFile::write_checkpoint(std::vector<StreamDelta> const& deltas,
       auto put = database_->query(
           "INSERT OR REPLACE INTO undelivered(stream, batch, event, event_id, account, type, "
           "metadata_bytes, accepted_ms, failed_ns, failure,"
-          " status, reason, payload) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
-          "?13)");
+          " status, reason, payload, run) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
+          "?12, "
+          "?13, ?14)");
       auto const id = key_of(event.event);
       put.blob(1, key)
-          .bind(2, event.at.batch)
-          .bind(3, event.at.index)
+          .bind(2, event.work.at.batch)
+          .bind(3, event.work.at.index)
           .blob(4, id)
           .text(5, event.kind.account)
           .text(6, event.kind.type);
@@ -244,13 +256,14 @@ Result<void> StateFile::write_checkpoint(std::vector<StreamDelta> const& deltas,
       put.bind(10, std::int64_t{static_cast<std::uint8_t>(event.failure)})
           .bind(11, std::int64_t{event.status})
           .text(12, event.reason)
-          .blob(13, event.payload);
+          .blob(13, event.payload)
+          .bind(14, event.work.run);
       if (auto done = put.run(); !done) return done;
     }
-    for (auto const& at : delta.undelivered_ended) {
+    for (auto const& work : delta.undelivered_ended) {
       auto gone = database_->query(
-          "DELETE FROM undelivered WHERE stream = ?1 AND batch = ?2 AND event = ?3");
-      gone.blob(1, key).bind(2, at.batch).bind(3, at.index);
+          "DELETE FROM undelivered WHERE stream = ?1 AND run = ?2 AND batch = ?3 AND event = ?4");
+      gone.blob(1, key).bind(2, work.run).bind(3, work.at.batch).bind(4, work.at.index);
       if (auto done = gone.run(); !done) return done;
     }
   }
@@ -272,8 +285,8 @@ void StateFile::apply(StreamDelta const& delta) {
   }
   pending.alive = true;
   pending.progress = delta.progress;
-  for (auto const& at : delta.retries_ended) pending.retries[at] = std::nullopt;
-  for (auto const& retry : delta.retries) pending.retries[retry.at] = retry;
+  for (auto const& work : delta.retries_ended) pending.retries[work] = std::nullopt;
+  for (auto const& retry : delta.retries) pending.retries[retry.work] = retry;
   for (auto const& minute : delta.ledger) {
     auto& sum = pending.ledger[minute.minute];
     sum.minute = minute.minute;
@@ -313,15 +326,16 @@ Result<void> StateFile::fold_stream(std::string const& key, Pending const& pendi
     put.blob(1, key).blob(2, progress);
     if (auto done = put.run(); !done) return done;
   }
-  for (auto const& [at, retry] : pending.retries) {
+  for (auto const& [work, retry] : pending.retries) {
     auto const bytes = retry ? encode_retry(*retry) : std::string();
     auto row = database_->query(
-        retry ? std::string_view("INSERT OR REPLACE INTO retries(stream, batch, event, retry) "
-                                 "VALUES(?1, ?2, ?3, ?4)")
-              : std::string_view(
-                    "DELETE FROM retries WHERE stream = ?1 AND batch = ?2 AND event = ?3"));
-    row.blob(1, key).bind(2, at.batch).bind(3, at.index);
-    if (retry) row.blob(4, bytes);
+        retry
+            ? std::string_view("INSERT OR REPLACE INTO retries(stream, run, batch, event, retry) "
+                               "VALUES(?1, ?2, ?3, ?4, ?5)")
+            : std::string_view("DELETE FROM retries WHERE stream = ?1 AND run = ?2 AND batch = ?3 "
+                               "AND event = ?4"));
+    row.blob(1, key).bind(2, work.run).bind(3, work.at.batch).bind(4, work.at.index);
+    if (retry) row.blob(5, bytes);
     if (auto done = row.run(); !done) return done;
   }
   for (auto const& [minute, sum] : pending.ledger) {
@@ -358,7 +372,8 @@ Result<std::vector<StreamState>> StateFile::load_streams() {
     if (!row) return pass(row);
   }
   {
-    auto rows = database_->query("SELECT stream, retry FROM retries ORDER BY stream, batch, event");
+    auto rows =
+        database_->query("SELECT stream, retry FROM retries ORDER BY stream, run, batch, event");
     auto row = rows.step();
     for (; row && *row; row = rows.step()) {
       auto const at = found.find(stream_of(rows.bytes(0)));
@@ -392,10 +407,10 @@ void StateFile::lay_over(std::map<StreamId, StreamState>& found, StreamId stream
   state.stream = stream;
   state.progress = pending.progress;
   std::erase_if(state.retries,
-                [&](Retry const& retry) { return pending.retries.contains(retry.at); });
-  for (auto const& [at, retry] : pending.retries)
+                [&](Retry const& retry) { return pending.retries.contains(retry.work); });
+  for (auto const& [work, retry] : pending.retries)
     if (retry) state.retries.push_back(*retry);
-  std::ranges::sort(state.retries, {}, &Retry::at);
+  std::ranges::sort(state.retries, {}, &Retry::work);
 }
 
 // ---- undelivered, ledger ----------------------------------------------------------------------------------------------------
@@ -425,12 +440,13 @@ Result<Page<Undelivered>> StateFile::undelivered(StreamId stream, std::string co
   auto const most = std::clamp<std::size_t>(limits.items, 1, 1'000);
   auto rows = database_->query(
       payloads == Payloads::with
-          ? std::string_view("SELECT batch, event, event_id, account, type, metadata_bytes, "
-                             "accepted_ms, failed_ns, failure, status, reason, id, payload FROM "
-                             "undelivered WHERE stream = ?1 AND (failed_ns, id) < (?2, ?3) ORDER "
-                             "BY failed_ns DESC, id DESC LIMIT ?4")
+          ? std::string_view(
+                "SELECT batch, event, event_id, account, type, metadata_bytes, "
+                "accepted_ms, failed_ns, failure, status, reason, id, run, payload FROM "
+                "undelivered WHERE stream = ?1 AND (failed_ns, id) < (?2, ?3) ORDER "
+                "BY failed_ns DESC, id DESC LIMIT ?4")
           : std::string_view("SELECT batch, event, event_id, account, type, metadata_bytes, "
-                             "accepted_ms, failed_ns, failure, status, reason, id FROM "
+                             "accepted_ms, failed_ns, failure, status, reason, id, run FROM "
                              "undelivered WHERE stream = ?1 AND (failed_ns, id) < (?2, ?3) ORDER "
                              "BY failed_ns DESC, id DESC LIMIT ?4"));
   auto const key = key_of(stream);
@@ -441,7 +457,8 @@ Result<Page<Undelivered>> StateFile::undelivered(StreamId stream, std::string co
   auto row = rows.step();
   for (; row && *row; row = rows.step()) {
     Undelivered event;
-    event.at = {rows.count(0), static_cast<std::uint32_t>(rows.number(1))};
+    event.work = {static_cast<std::uint32_t>(rows.number(12)),
+                  {rows.count(0), static_cast<std::uint32_t>(rows.number(1))}};
     event.event = event_of(rows.bytes(2));
     event.kind = {std::string(rows.bytes(3)), std::string(rows.bytes(4))};
     event.metadata_bytes = static_cast<std::uint32_t>(rows.number(5));
@@ -450,7 +467,7 @@ Result<Page<Undelivered>> StateFile::undelivered(StreamId stream, std::string co
     event.failure = static_cast<model::FailureClass>(rows.number(8));
     event.status = static_cast<std::uint16_t>(rows.number(9));
     event.reason = rows.bytes(10);
-    if (payloads == Payloads::with) event.payload = rows.bytes(12);
+    if (payloads == Payloads::with) event.payload = rows.bytes(13);
     bytes += 256 + event.kind.account.size() + event.kind.type.size() + event.reason.size() +
              event.payload.size();
     if (page.items.size() == most || (!page.items.empty() && bytes > limits.bytes)) {

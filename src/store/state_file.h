@@ -64,7 +64,7 @@ class StateFile {
     bool removed = false;  // before the rest
     bool alive = false;
     StreamProgress progress;
-    std::map<Position, std::optional<Retry>> retries;  // nullopt: ended
+    std::map<Work, std::optional<Retry>> retries;  // nullopt: ended
     std::map<std::int64_t, LedgerMinute> ledger;
   };
 

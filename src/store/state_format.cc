@@ -6,8 +6,9 @@
 namespace millrace::store {
 namespace {
 
-// 1: without the times of the last success and failure. It is read, and no longer written.
-constexpr std::uint8_t format_version = 2;
+// 1: without the times of the last success and failure; 2: every retry is of the live run, and what is applied is not
+// known. Both are read, and no longer written.
+constexpr std::uint8_t format_version = 3;
 
 void put(Writer& out, Position const& at) {
   out.number(at.batch);
@@ -18,6 +19,17 @@ Position take_position(Reader& in) {
   at.batch = in.number<std::uint64_t>();
   at.index = in.number<std::uint32_t>();
   return at;
+}
+
+void put(Writer& out, Work const& work) {
+  out.number(work.run);
+  put(out, work.at);
+}
+Work take_work(Reader& in, std::uint8_t version) {
+  Work work;
+  if (version >= 3) work.run = in.number<std::uint32_t>();
+  work.at = take_position(in);
+  return work;
 }
 
 void put(Writer& out, WallTime time) { out.number(std::int64_t{time.time_since_epoch().count()}); }
@@ -74,6 +86,8 @@ void put(Writer& out, StreamProgress const& progress) {
   put(out, progress.lost_to);
   put(out, progress.last_success);
   put(out, progress.last_failure);
+  out.number(progress.applied.version);
+  out.number(progress.applied.epoch);
 }
 StreamProgress take_progress(Reader& in, std::uint8_t version) {
   StreamProgress progress;
@@ -96,14 +110,17 @@ StreamProgress take_progress(Reader& in, std::uint8_t version) {
   if (version == 1) return progress;
   progress.last_success = take_maybe_time(in);
   progress.last_failure = take_maybe_time(in);
+  if (version == 2) return progress;
+  progress.applied.version = in.number<std::uint64_t>();
+  progress.applied.epoch = in.number<std::uint64_t>();
   return progress;
 }
 
 void put(Writer& out, Retry const& retry) {
-  put(out, retry.at);
+  put(out, retry.work);
   put(out, retry.event.uuid);
   out.number(retry.tried);
-  out.number(static_cast<std::uint8_t>(retry.run));
+  out.number(static_cast<std::uint8_t>(retry.run_kind));
   out.number(static_cast<std::uint8_t>(retry.failure));
   out.number(retry.status);
   put(out, retry.due);
@@ -111,12 +128,12 @@ void put(Writer& out, Retry const& retry) {
   out.text(retry.kid);
   out.text(retry.payload_hash);
 }
-Retry take_retry(Reader& in) {
+Retry take_retry(Reader& in, std::uint8_t version) {
   Retry retry;
-  retry.at = take_position(in);
+  retry.work = take_work(in, version);
   retry.event.uuid = take_uuid(in);
   retry.tried = in.number<std::uint8_t>();
-  retry.run = static_cast<model::Run>(in.number<std::uint8_t>());
+  retry.run_kind = static_cast<model::Run>(in.number<std::uint8_t>());
   retry.failure = static_cast<model::FailureClass>(in.number<std::uint8_t>());
   retry.status = in.number<std::uint16_t>();
   retry.due = take_time(in);
@@ -201,7 +218,7 @@ std::string encode_retry(Retry const& retry) {
   return sealed([&](Writer& out) { put(out, retry); });
 }
 Result<Retry> decode_retry(std::string_view bytes) {
-  return unsealed(bytes, [](Reader& in, std::uint8_t) { return take_retry(in); });
+  return unsealed(bytes, [](Reader& in, std::uint8_t version) { return take_retry(in, version); });
 }
 
 std::string encode_deltas(std::vector<StreamDelta> const& deltas) {
@@ -212,7 +229,7 @@ std::string encode_deltas(std::vector<StreamDelta> const& deltas) {
       if (delta.removed) return;
       put(out, delta.progress);
       put_all(out, delta.retries, [&](Retry const& retry) { put(out, retry); });
-      put_all(out, delta.retries_ended, [&](Position const& at) { put(out, at); });
+      put_all(out, delta.retries_ended, [&](Work const& work) { put(out, work); });
       put_all(out, delta.ledger, [&](LedgerMinute const& minute) { put(out, minute); });
     });
   });
@@ -226,8 +243,8 @@ Result<std::vector<StreamDelta>> decode_deltas(std::string_view bytes) {
       delta.removed = in.number<std::uint8_t>() != 0;
       if (delta.removed) return delta;
       delta.progress = take_progress(in, version);
-      delta.retries = take_all(in, [&] { return take_retry(in); });
-      delta.retries_ended = take_all(in, [&] { return take_position(in); });
+      delta.retries = take_all(in, [&] { return take_retry(in, version); });
+      delta.retries_ended = take_all(in, [&] { return take_work(in, version); });
       delta.ledger = take_all(in, [&] { return take_minute(in); });
       return delta;
     });

@@ -128,7 +128,7 @@ TEST_F(PagesTest, undelivered_events_come_without_payloads_where_nobody_wants_th
   delta.stream = stream(1);
   for (std::uint64_t i = 1; i <= 8; ++i) {
     Undelivered event;
-    event.at = {i, 0};
+    event.work.at = {i, 0};
     event.kind = {"a", "grade_change"};
     event.payload = std::string(100'000, 'p');
     event.failed_at = clock.wall() + std::chrono::seconds(i);

@@ -24,7 +24,8 @@ constexpr std::string_view old_audit_lines =
 constexpr std::string_view undelivered_of =
     "DELETE FROM undelivered WHERE id IN (SELECT id FROM undelivered WHERE stream = ?1 LIMIT 500)";
 constexpr std::string_view retries_of =
-    "DELETE FROM retries WHERE (stream, batch, event) IN (SELECT stream, batch, event FROM retries "
+    "DELETE FROM retries WHERE (stream, run, batch, event) IN (SELECT stream, run, batch, event "
+    "FROM retries "
     "WHERE stream = ?1 LIMIT 5000)";
 constexpr std::string_view minutes_of =
     "DELETE FROM ledger WHERE (stream, minute) IN (SELECT stream, minute FROM ledger WHERE stream "

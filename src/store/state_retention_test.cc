@@ -42,9 +42,9 @@ class StateRetentionTest : public StoreTest {
   StreamDelta with_rows(std::uint64_t n, std::uint64_t k) {
     auto made = delta(n, k);
     made.retries.resize(1);
-    made.retries[0].at = {k, 1};
+    made.retries[0].work.at = {k, 1};
     made.undelivered.resize(1);
-    made.undelivered[0].at = {k, 2};
+    made.undelivered[0].work.at = {k, 2};
     made.undelivered[0].kind = {"account-a", "grade_change"};
     made.undelivered[0].payload = "{}";
     made.undelivered[0].failed_at = clock.wall();

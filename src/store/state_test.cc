@@ -7,15 +7,17 @@
 namespace millrace::store {
 namespace {
 
+using ::testing::SizeIs;
+
 class StateTest : public StoreTest {
  protected:
   static StreamId stream(std::uint64_t n) { return {{n, n}}; }
   static Retry retry(std::uint64_t batch, std::uint32_t index) {
     Retry made;
-    made.at = {batch, index};
+    made.work.at = {batch, index};
     made.event = {{batch, index}};
     made.tried = 2;
-    made.run = model::Run::redelivery;
+    made.run_kind = model::Run::redelivery;
     made.failure = model::FailureClass::tls;
     made.status = 503;
     made.due = WallTime(std::chrono::nanoseconds(123456789));
@@ -25,7 +27,7 @@ class StateTest : public StoreTest {
   }
   static Undelivered undelivered(std::uint64_t batch, int failed_s) {
     Undelivered made;
-    made.at = {batch, 1};
+    made.work.at = {batch, 1};
     made.event = {{batch, 9}};
     made.kind = {"account-a", "grade_change"};
     made.payload = R"({"metadata":{},"body":{}})";
@@ -55,8 +57,8 @@ TEST_F(StateTest, reads_progress_without_the_times_of_success_and_failure) {
   progress.cursor = {7, 3};
   progress.counters = {100, 90, 5, 3, 2};
   auto old = encode_progress(progress);
-  // As version 1 wrote it: two absent times fewer.
-  old.resize(old.size() - 4 - 2);
+  // As version 1 wrote it: two absent times fewer, and nothing of the record.
+  old.resize(old.size() - 4 - 2 - 16);
   old[0] = 1;
   auto const sum = crc32c(old);
   for (int shift = 0; shift < 32; shift += 8)
@@ -67,6 +69,47 @@ TEST_F(StateTest, reads_progress_without_the_times_of_success_and_failure) {
   ASSERT_TRUE(read) << read.error().what;
   EXPECT_EQ(read->cursor, (Position{7, 3}));
   EXPECT_FALSE(read->last_success);
+}
+
+TEST_F(StateTest, one_event_in_two_runs_has_two_rows) {
+  open();
+  StreamDelta delta;
+  delta.stream = stream(1);
+  auto live = retry(6, 1), again = retry(6, 1);
+  again.work.run = 9;
+  live.status = 500;
+  auto failed_live = undelivered(5, 1), failed_again = undelivered(5, 2);
+  failed_again.work.run = 9;
+  delta.retries = {live, again};
+  delta.undelivered = {failed_live, failed_again};
+  ASSERT_TRUE(checkpoint(delta));
+
+  for (int round = 0; round < 2; ++round) {
+    if (round == 1) reopen();
+    auto const state = load(stream(1));
+    ASSERT_THAT(state.retries, SizeIs(2));
+    EXPECT_EQ(state.retries[0].work, (Work{Work::live, {6, 1}}));
+    EXPECT_EQ(state.retries[0].status, 500);
+    EXPECT_EQ(state.retries[1].work, (Work{9, {6, 1}}));
+    EXPECT_EQ(state.retries[1].status, 503);
+    EXPECT_EQ(state.undelivered, 2);
+  }
+
+  StreamDelta next;
+  next.stream = stream(1);
+  next.retries_ended = {{9, {6, 1}}};
+  next.undelivered_ended = {{Work::live, {5, 1}}};
+  ASSERT_TRUE(checkpoint(next));
+
+  for (int round = 0; round < 2; ++round) {
+    if (round == 1) reopen();
+    auto const state = load(stream(1));
+    ASSERT_THAT(state.retries, SizeIs(1));
+    EXPECT_EQ(state.retries[0].work, (Work{Work::live, {6, 1}}));
+    auto const kept = wait(store->undelivered(stream(1), "", {10}, Payloads::left_out));
+    ASSERT_THAT(kept->items, SizeIs(1));
+    EXPECT_EQ(kept->items[0].work, (Work{9, {5, 1}}));
+  }
 }
 
 TEST_F(StateTest, gives_back_the_state_of_a_stream_after_a_restart) {
@@ -81,13 +124,14 @@ TEST_F(StateTest, gives_back_the_state_of_a_stream_after_a_restart) {
   delta.progress.filters = {{1, {"*"}, "account-a"},
                             {5, {"grade_change", "quiz_submitted"}, "account-a"}};
   delta.progress.lost_from = from_unix_ms(5);
+  delta.progress.applied = {12, 3};
   delta.retries = {retry(6, 1), retry(6, 2)};
   ASSERT_TRUE(checkpoint(delta));
   StreamDelta next;
   next.stream = stream(1);
   next.progress = delta.progress;
   next.progress.cursor = {8, 0};
-  next.retries_ended = {{6, 1}};
+  next.retries_ended = {{.at = {6, 1}}};
   ASSERT_TRUE(checkpoint(next));
 
   for (int round = 0; round < 3; ++round) {
@@ -108,13 +152,14 @@ TEST_F(StateTest, gives_back_the_state_of_a_stream_after_a_restart) {
     EXPECT_FALSE(state.progress.lost_to);
     EXPECT_EQ(state.progress.last_success, delta.progress.last_success);
     EXPECT_FALSE(state.progress.last_failure);
+    EXPECT_EQ(state.progress.applied, delta.progress.applied);
     ASSERT_EQ(state.retries.size(), 1U);
     auto const& kept = state.retries[0];
     auto const expected = retry(6, 2);
-    EXPECT_EQ(kept.at, expected.at);
+    EXPECT_EQ(kept.work, expected.work);
     EXPECT_EQ(kept.event, expected.event);
     EXPECT_EQ(kept.tried, 2);
-    EXPECT_EQ(kept.run, expected.run);
+    EXPECT_EQ(kept.run_kind, expected.run_kind);
     EXPECT_EQ(kept.failure, expected.failure);
     EXPECT_EQ(kept.status, 503);
     EXPECT_EQ(kept.due, expected.due);
@@ -142,7 +187,7 @@ TEST_F(StateTest, shows_undelivered_newest_first_page_by_page) {
   delta.stream = stream(1);
   for (std::uint64_t i = 1; i <= 25; ++i)
     delta.undelivered.push_back(undelivered(i, static_cast<int>(i / 2)));
-  delta.undelivered_ended = {{25, 1}};
+  delta.undelivered_ended = {{.at = {25, 1}}};
   ASSERT_TRUE(checkpoint(delta));
   reopen();
 
@@ -152,7 +197,7 @@ TEST_F(StateTest, shows_undelivered_newest_first_page_by_page) {
     auto const page = wait(store->undelivered(stream(1), after, {10}, Payloads::with));
     ASSERT_TRUE(page);
     EXPECT_LE(page->items.size(), 10U);
-    for (auto const& event : page->items) seen.push_back(event.at.batch);
+    for (auto const& event : page->items) seen.push_back(event.work.at.batch);
     after = page->next;
   } while (!after.empty());
 

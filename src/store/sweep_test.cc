@@ -40,12 +40,12 @@ class SweepTest : public StoreTest {
       delta.progress.counters.delivered = k;
       delta.progress.filters = {{1, {"*"}, "account-a"}};
       Retry retry;
-      retry.at = {k, 7};
+      retry.work.at = {k, 7};
       retry.kid = std::to_string(k);
       delta.retries = {retry};
-      if (k > 1) delta.retries_ended = {{k - 1, 7}};
+      if (k > 1) delta.retries_ended = {{.at = {k - 1, 7}}};
       Undelivered event;
-      event.at = {k, 3};
+      event.work.at = {k, 3};
       event.kind = {"account-a", "grade_change"};
       event.payload = "{}";
       delta.undelivered = {event};
@@ -159,7 +159,7 @@ class SweepTest : public StoreTest {
       for (auto const& state : *streams) {
         claim(state.progress.counters.delivered == k && state.progress.cursor.batch == k + 1,
               "a checkpoint is whole: progress");
-        claim(state.retries.size() == 1 && state.retries[0].at.batch == k &&
+        claim(state.retries.size() == 1 && state.retries[0].work.at.batch == k &&
                   state.retries[0].kid == std::to_string(k),
               "a checkpoint is whole: retries");
         claim(state.undelivered == k, "a checkpoint is whole: undelivered");

@@ -25,23 +25,28 @@ void check_delta(StreamDelta const& delta) {
         "filters stand in order");
   for (auto const& retry : delta.retries) {
     check(retry.tried <= 3, "a retry has 0 to 3 tries behind it");
-    check(std::ranges::find(delta.retries_ended, retry.at) == delta.retries_ended.end(),
+    check(std::ranges::find(delta.retries_ended, retry.work) == delta.retries_ended.end(),
           "a retry is put or ended, not both");
   }
   for (auto const& one : delta.undelivered)
     check(!one.payload.empty(), "what is undelivered keeps its payload");
 }
 
-std::string cursor_of(Position at) { return fmt::format("{}.{}", at.batch, at.index); }
+std::string cursor_of(Work const& work) {
+  return fmt::format("{}.{}.{}", work.run, work.at.batch, work.at.index);
+}
 
-std::optional<Position> position_of(std::string_view cursor) {
-  Position at;
+std::optional<Work> work_of(std::string_view cursor) {
+  Work work;
+  auto& at = work.at;
   auto const* const end = cursor.data() + cursor.size();
-  auto const batch = std::from_chars(cursor.data(), end, at.batch);
+  auto const run = std::from_chars(cursor.data(), end, work.run);
+  if (run.ec != std::errc() || run.ptr == end || *run.ptr != '.') return std::nullopt;
+  auto const batch = std::from_chars(run.ptr + 1, end, at.batch);
   if (batch.ec != std::errc() || batch.ptr == end || *batch.ptr != '.') return std::nullopt;
   auto const index = std::from_chars(batch.ptr + 1, end, at.index);
   if (index.ec != std::errc() || index.ptr != end) return std::nullopt;
-  return at;
+  return work;
 }
 
 }  // namespace
@@ -53,7 +58,7 @@ io::Task<Result<std::vector<StreamState>>> MemoryProgress::load(ShardId shard) {
     std::vector<StreamState> all;
     for (auto const& [id, stream] : s.all) {
       StreamState state{id, stream.progress, {}, stream.undelivered.size()};
-      for (auto const& [at, retry] : stream.retries) state.retries.push_back(retry);
+      for (auto const& [work, retry] : stream.retries) state.retries.push_back(retry);
       all.push_back(std::move(state));
     }
     return all;
@@ -91,10 +96,10 @@ io::Task<Result<std::vector<Saved>>> MemoryProgress::save(ShardId shard, std::ui
       auto& stream = s.all[delta.stream];
       stream.epoch = epoch;
       stream.progress = std::move(delta.progress);
-      for (auto const& at : delta.retries_ended) stream.retries.erase(at);
-      for (auto& retry : delta.retries) stream.retries[retry.at] = std::move(retry);
-      for (auto const& at : delta.undelivered_ended) stream.undelivered.erase(at);
-      for (auto& one : delta.undelivered) stream.undelivered[one.at] = std::move(one);
+      for (auto const& work : delta.retries_ended) stream.retries.erase(work);
+      for (auto& retry : delta.retries) stream.retries[retry.work] = std::move(retry);
+      for (auto const& work : delta.undelivered_ended) stream.undelivered.erase(work);
+      for (auto& one : delta.undelivered) stream.undelivered[one.work] = std::move(one);
       for (auto const& more : delta.ledger) {
         auto& minute = stream.ledger[more.minute];
         minute.minute = more.minute;
@@ -130,9 +135,9 @@ io::Task<Result<Page<Undelivered>>> MemoryProgress::undelivered(StreamId id, std
     auto const& all = stream->second.undelivered;
     auto end = all.end();
     if (!after.empty()) {
-      auto const at = position_of(after);
-      if (!at) return fail(Fault::invalid, "cursor: is not one of this list");
-      end = all.lower_bound(*at);
+      auto const work = work_of(after);
+      if (!work) return fail(Fault::invalid, "cursor: is not one of this list");
+      end = all.lower_bound(*work);
     }
     std::size_t bytes = 0;
     while (end != all.begin()) {
@@ -141,7 +146,7 @@ io::Task<Result<Page<Undelivered>>> MemoryProgress::undelivered(StreamId id, std
       if (!take(page, bytes, size_of(item), std::move(item), limits)) break;
       --end;
     }
-    if (end != all.begin()) page.next = cursor_of(page.items.back().at);
+    if (end != all.begin()) page.next = cursor_of(page.items.back().work);
     return page;
   });
 }

@@ -108,7 +108,7 @@ TEST_F(MemoryStoreTest, checkpoints_streams) {
   delta.stream = id;
   delta.progress.cursor = {3, 0};
   Retry retry;
-  retry.at = {1, 0};
+  retry.work.at = {1, 0};
   delta.retries.push_back(retry);
   LedgerMinute minute;
   minute.minute = 5;
@@ -116,7 +116,7 @@ TEST_F(MemoryStoreTest, checkpoints_streams) {
   delta.ledger.push_back(minute);
   EXPECT_TRUE(sim.run(store.checkpoint({delta})));
   delta.retries.clear();
-  delta.retries_ended.push_back({1, 0});
+  delta.retries_ended.push_back({.at = {1, 0}});
   EXPECT_TRUE(sim.run(store.checkpoint({delta})));
 
   auto const streams = sim.run(store.load_streams());

@@ -55,8 +55,8 @@ struct MemoryWorld {
   struct Stream {
     std::uint64_t epoch = 0;
     store::StreamProgress progress;
-    std::map<store::Position, store::Retry> retries;
-    std::map<store::Position, store::Undelivered> undelivered;
+    std::map<store::Work, store::Retry> retries;
+    std::map<store::Work, store::Undelivered> undelivered;
     std::map<std::int64_t, store::LedgerMinute> ledger;
   };
 
