@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "control/registry.h"
+#include "control/streams.h"
 #include "crypto/key_ring.h"
 #include "delivery/dispatcher.h"
 #include "formats/caliper.h"
@@ -25,8 +26,9 @@ namespace millrace::api {
 struct ApiParts {  // all outlive the Api
   store::Store& store;
   control::Registry&
-      registry;  // streams, tokens, access keys, accounts: in memory and in the store
-  delivery::Dispatcher& dispatcher;
+      registry;               // streams, tokens, access keys, accounts: in memory and in the store
+  control::Streams& streams;  // their changes
+  delivery::Dispatcher& dispatcher;  // their statuses, and test events
   io::Shared<crypto::KeyRing> const& keys;
   io::Clock& clock;
   io::Random& random;

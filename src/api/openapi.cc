@@ -109,6 +109,7 @@ paths:
         content: {application/json: {schema: {$ref: "#/components/schemas/DataStreamInput"}}}
       responses:
         "201": {$ref: "#/components/responses/MadeDataStream"}
+        "202": {$ref: "#/components/responses/StoredDataStream"}
         "400": {$ref: "#/components/responses/Problem"}
         "403": {$ref: "#/components/responses/Problem"}
         default: {$ref: "#/components/responses/Problem"}
@@ -135,6 +136,7 @@ paths:
           application/json: {schema: {$ref: "#/components/schemas/DataStreamPatch"}}
       responses:
         "200": {$ref: "#/components/responses/DataStream"}
+        "202": {$ref: "#/components/responses/StoredDataStream"}
         "412": {$ref: "#/components/responses/Problem"}
         default: {$ref: "#/components/responses/Problem"}
     delete:
@@ -148,6 +150,14 @@ paths:
           headers:
             Millrace-Dropped-Events: {schema: {type: integer}, description: How many events waited for it and are sent no more}
             Millrace-Dropped-Undelivered: {schema: {type: integer}, description: How many undelivered events were kept and went with it}
+        "202":
+          description: Deleted; what is left of it goes as soon as possible, after any restart, too
+          content:
+            application/json:
+              schema:
+                type: object
+                required: [id, applied]
+                properties: {id: {type: string}, applied: {type: boolean, const: false}}
         "412": {$ref: "#/components/responses/Problem"}
         default: {$ref: "#/components/responses/Problem"}
   /api/v1/data_streams/{id}/duplicate:
@@ -161,6 +171,7 @@ paths:
       requestBody: {$ref: "#/components/requestBodies/Nothing"}
       responses:
         "201": {$ref: "#/components/responses/MadeDataStream"}
+        "202": {$ref: "#/components/responses/StoredDataStream"}
         default: {$ref: "#/components/responses/Problem"}
   /api/v1/data_streams/{id}/deactivate:
     parameters:
@@ -173,6 +184,7 @@ paths:
       requestBody: {$ref: "#/components/requestBodies/Nothing"}
       responses:
         "200": {$ref: "#/components/responses/DataStream"}
+        "202": {$ref: "#/components/responses/StoredDataStream"}
         "412": {$ref: "#/components/responses/Problem"}
         default: {$ref: "#/components/responses/Problem"}
   /api/v1/data_streams/{id}/activate:
@@ -209,6 +221,7 @@ paths:
                   - type: object
                     properties:
                       skipped: {type: integer, description: Events that waited and are not sent}
+        "202": {$ref: "#/components/responses/StoredDataStream"}
         "409": {$ref: "#/components/responses/Problem"}
         "412": {$ref: "#/components/responses/Problem"}
         default: {$ref: "#/components/responses/Problem"}
@@ -671,6 +684,19 @@ components:
         ETag: {schema: {type: string}}
         Location: {schema: {type: string}}
       content: {application/json: {schema: {$ref: "#/components/schemas/DataStream"}}}
+    StoredDataStream:
+      description: The change is stored, and true after any restart; its node does not work by it yet (it was waited for 5 s)
+      headers:
+        ETag: {schema: {type: string}}
+        Location: {schema: {type: string}, description: Of a new one}
+      content:
+        application/json:
+          schema:
+            allOf:
+              - {$ref: "#/components/schemas/DataStream"}
+              - type: object
+                required: [applied]
+                properties: {applied: {type: boolean, const: false}}
     SigningKeys:
       description: A page of keys
       content:

@@ -101,7 +101,7 @@ TEST_F(StreamTlsTest, each_fault_has_its_field_beside_all_others) {
   EXPECT_THAT(alone.all("errors", "field"), ElementsAre("/delivery/tls/client_certificate"));
   EXPECT_THAT(slipped.body, HasSubstr("holds a private key"));
   EXPECT_THAT(slipped.body, Not(HasSubstr(key_line())));
-  EXPECT_THAT(world.dispatcher.told, ElementsAre("put Ally v1"));
+  EXPECT_THAT(world.lanes.told, ElementsAre("Ally v1 active"));
 }
 
 TEST_F(StreamTlsTest, a_key_does_not_follow_a_stream_to_another_address) {

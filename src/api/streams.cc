@@ -1,6 +1,4 @@
-// A change of a data stream is stored in the registry first and then told to the dispatcher, both within the stream's turn and under the
-// dispatcher's permit: a node that stops has refused it before anything was stored, or waits for it. The registry is the truth: a
-// node that ends in between reads it when it starts. A dispatcher that refuses has the change undone.
+// Requests for changes of data streams become calls of control::Streams, and what it answers becomes JSON.
 #include "api/streams.h"
 
 #include <algorithm>
@@ -16,19 +14,29 @@
 namespace millrace::api {
 namespace {
 
-using StreamPtr = std::shared_ptr<model::DataStream const>;
+using control::StreamPtr;
 
 http::ServerResponse stream_answer(int status, model::DataStream const& stream,
-                                   std::vector<std::string> const& warnings = {}) {
+                                   std::string const& further = {}) {
   auto text = model::to_json(stream);
-  if (!warnings.empty()) {
-    text.pop_back();
-    text += R"(,"warnings":)" + texts_json(warnings) + "}";
-  }
+  text.insert(text.size() - 1, further);
   auto out = json_answer(status, std::move(text));
   out.headers.push_back({"ETag", etag_of(stream.version)});
-  if (status == 201)
-    out.headers.push_back({"Location", "/api/v1/data_streams/" + stream.id.text()});
+  return out;
+}
+
+// `status` when the stream's lane works by the change; else 202: it is stored, and true after any crash.
+http::ServerResponse change_answer(int status, control::Changed const& changed,
+                                   std::string further = {}) {
+  if (!changed.applied) further += R"(,"applied":false)";
+  return stream_answer(changed.applied ? status : 202, *changed.stream, further);
+}
+
+http::ServerResponse made_answer(control::Changed const& changed,
+                                 std::vector<std::string> const& warnings = {}) {
+  auto out = change_answer(
+      201, changed, warnings.empty() ? std::string() : R"(,"warnings":)" + texts_json(warnings));
+  out.headers.push_back({"Location", "/api/v1/data_streams/" + changed.stream->id.text()});
   return out;
 }
 
@@ -95,83 +103,9 @@ http::ServerResponse refuse_stream(Checked const& checked) {
   return bad_input(checked.faults);
 }
 
-// One name for all spellings of an id, so that its changes share a turn.
-std::string turn_of(Call const& call) {
-  auto const id = StreamId::parse(call.ids.front());
-  return id ? id->text() : "";
-}
-
-http::ServerResponse stopping() {
-  return problem(503,
-                 "this node is stopping: nothing was changed; repeat the change when it is back");
-}
-
-http::ServerResponse not_at_work(Context& context, Error const& error, bool undone) {
-  context.parts.log.error("dispatcher refused a data stream",
-                          {{"why", error.what}, {"undone", undone}});
-  auto const status = error.fault == Fault::busy ? 503 : 500;
-  return problem(status, undone ? "the change could not be put to work and was undone"
-                                : "the change is stored, but this node works on without it until "
-                                  "it is started again");
-}
-
-// Not undone, for the lane works by it already, and the record survives everything.
-http::ServerResponse not_yet_safe(Context& context, Error const& error) {
-  context.parts.log.error("a changed data stream's progress is not stored", {{"why", error.what}});
-  return problem(
-      503,
-      "the change is stored and at work, but how far the data stream has come could not be "
-      "written yet; this is tried again. A node that ends before that begins the change "
-      "when it is back, not when it was asked for");
-}
-
-// Beside the change's own line, which is stored before anybody can count. Told in the log where it cannot be stored.
-io::Task<void> note_events(Context& context, Call const& call, model::DataStream const& stream,
-                           std::string action, std::vector<control::FieldChange> counts) {
-  auto const noted = co_await context.parts.registry.note(
-      {std::move(action), stream.id.text(), stream.name, {stream.account}, std::move(counts)},
-      call.principal);
-  if (!noted)
-    context.parts.log.error("an audit line is not stored",
-                            {{"stream", stream.id.text()}, {"why", noted.error().what}});
-}
-
-control::FieldChange count_of(std::string field, std::uint64_t events) {
-  return {std::move(field), std::nullopt, std::to_string(events)};
-}
-
-// Puts a stored change to work; when that fails, stores what was before it again.
-template <class PutToWork>
-Answer finish_change(Context& context, Call const& call, StreamPtr before, PutToWork put_to_work,
-                     std::vector<std::string> warnings = {}) {
-  auto& registry = context.parts.registry;
-  auto const after = registry.stream(before->id);
-  auto const done = co_await put_to_work(*after);
-  if (done) co_return stream_answer(200, *after, warnings);
-  if (done.error().fault == Fault::uncertain) co_return not_yet_safe(context, done.error());
-  auto const undone =
-      co_await registry.save(*before, after->version, call.principal, "data_streams.undo");
-  co_return not_at_work(context, done.error(), undone.has_value());
-}
-
-Answer add_stream(Context& context, Call const& call, model::DataStream stream, std::string action,
-                  std::vector<std::string> warnings = {}) {
-  auto& registry = context.parts.registry;
-  auto const id = stream.id = StreamId{Uuid::v7(
-      context.parts.clock.wall(), context.parts.random.bits(), context.parts.random.bits())};
-  auto const turn = co_await context.turns.take(id.text());
-  auto const permit = context.parts.dispatcher.begin_change();
-  if (!permit) co_return stopping();
-  auto const saved =
-      co_await registry.save(std::move(stream), 0, call.principal, std::move(action), call.repeat);
-  if (!saved) co_return failed(context, "store a data stream", saved.error());
-  auto const held = registry.stream(id);
-  auto const put = co_await context.parts.dispatcher.put(*held);
-  if (put) co_return stream_answer(201, *held, warnings);
-  auto const undone = co_await registry.erase(id, held->version, call.principal, call.repeat);
-  // A lane that was made and could not be stored ends with its record; where there is none, nothing of it stays.
-  if (undone) static_cast<void>(co_await context.parts.dispatcher.remove(id));
-  co_return not_at_work(context, put.error(), undone.has_value());
+// Held while a stream is read and changed: one name for all spellings of an id.
+io::Task<control::Turns::Turn> take_turn(Context& context, Call const& call) {
+  return context.parts.streams.take_turn(StreamId::parse(call.ids.front()).value_or(StreamId{}));
 }
 
 // The answer to a repeat: what the first call made, as it is now.
@@ -180,31 +114,17 @@ http::ServerResponse made_before(Context& context, Call const& call) {
   auto const stream = id ? context.parts.registry.stream(*id) : nullptr;
   if (!stream || !call.principal.sees(stream->account))
     return problem(409, "the data stream that this Idempotency-Key made has been deleted since");
-  return stream_answer(201, *stream);
-}
-
-// `name` with " (copy)", within 255 characters and not cut inside one.
-std::string name_of_copy(std::string name) {
-  constexpr std::string_view suffix = " (copy)";
-  std::size_t characters = 0;
-  for (std::size_t i = 0; i < name.size(); ++i) {
-    if ((static_cast<unsigned char>(name[i]) & 0xC0U) == 0x80) continue;
-    if (characters++ == 255 - suffix.size()) {
-      name.resize(i);
-      break;
-    }
-  }
-  return name.append(suffix);
+  return made_answer({stream, true});
 }
 
 // "stop", "now" or a time.
-std::expected<delivery::ActivateFrom, FieldFaults> parse_from(Call const& call, WallTime now) {
-  using Kind = delivery::ActivateFrom::Kind;
+std::expected<control::ResumeFrom, FieldFaults> parse_from(Call const& call, WallTime now) {
+  using Kind = control::ResumeFrom::Kind;
   auto const body = body_object(call);
   if (!body) return std::unexpected(FieldFaults{{"", body.error().what}});
   std::vector<json::FieldTrouble> troubles;
   json::Fields fields(*body, "", troubles);
-  delivery::ActivateFrom out;
+  control::ResumeFrom out;
   if (auto const from = fields.text("from", 1, 64)) {
     auto const time = parse_time(*from);
     if (*from == "now") {
@@ -221,14 +141,6 @@ std::expected<delivery::ActivateFrom, FieldFaults> parse_from(Call const& call, 
   fields.refuse_others();
   if (troubles.empty()) return out;
   return std::unexpected(told(std::move(troubles)));
-}
-
-io::Task<Result<void>> activate(delivery::Dispatcher& dispatcher, model::DataStream stream,
-                                delivery::ActivateFrom from, std::uint64_t& skipped) {
-  auto const done = co_await dispatcher.activate(std::move(stream), from);
-  if (!done) co_return std::unexpected(done.error());
-  skipped = *done;
-  co_return Result<void>();
 }
 
 }  // namespace
@@ -289,8 +201,10 @@ Answer make_stream(Context& context, Call const& call) {
     std::ranges::move(remarks.faults, std::back_inserter(checked.faults));
   }
   if (!checked.faults.empty()) co_return refuse_stream(checked);
-  co_return co_await add_stream(context, call, std::move(*stream), "data_streams.create",
-                                std::move(remarks.warnings));
+  auto const made = co_await context.parts.streams.add(std::move(*stream), call.principal,
+                                                       "data_streams.create", call.repeat);
+  if (!made) co_return failed(context, "store a data stream", made.error());
+  co_return made_answer(*made, remarks.warnings);
 }
 
 Answer show_stream(Context& context, Call const& call) {
@@ -334,12 +248,10 @@ FieldFaults redirected_secrets(model::DataStream const& before, model::DataStrea
 }
 
 Answer change_stream(Context& context, Call const& call) {
-  auto const turn = co_await context.turns.take(turn_of(call));
+  auto const turn = co_await take_turn(context, call);
   auto const stream = visible_stream(context, call);
   if (!stream) co_return no_such_stream();
   if (!if_match_allows(call.request, stream->version)) co_return changed_meanwhile(*stream);
-  auto const permit = context.parts.dispatcher.begin_change();
-  if (!permit) co_return stopping();
   auto changed = model::merged(*stream, call.request.body, rules_for(context, call));
   auto checked =
       check_ours(context, call,
@@ -361,102 +273,68 @@ Answer change_stream(Context& context, Call const& call) {
   if (!checked.faults.empty()) co_return refuse_stream(checked);
   if (control::changes_between(*stream, *changed).empty()) co_return stream_answer(200, *stream);
 
-  auto const saved = co_await context.parts.registry.save(std::move(*changed), stream->version,
-                                                          call.principal, "data_streams.update");
-  if (!saved) co_return failed(context, "store a data stream", saved.error());
-  auto const put = [&](model::DataStream const& s) { return context.parts.dispatcher.put(s); };
-  co_return co_await finish_change(context, call, stream, put, std::move(remarks.warnings));
+  auto const done = co_await context.parts.streams.change(std::move(*changed), call.principal);
+  if (!done) co_return failed(context, "store a data stream", done.error());
+  co_return change_answer(
+      200, *done,
+      remarks.warnings.empty() ? std::string() : R"(,"warnings":)" + texts_json(remarks.warnings));
 }
 
 Answer delete_stream(Context& context, Call const& call) {
-  auto const turn = co_await context.turns.take(turn_of(call));
+  auto const turn = co_await take_turn(context, call);
   auto const stream = visible_stream(context, call);
   if (!stream) co_return no_such_stream();
   if (!if_match_allows(call.request, stream->version)) co_return changed_meanwhile(*stream);
-  auto const permit = context.parts.dispatcher.begin_change();
-  if (!permit) co_return stopping();
-  auto const erased =
-      co_await context.parts.registry.erase(stream->id, stream->version, call.principal);
-  if (!erased) co_return failed(context, "delete a data stream", erased.error());
-  auto const removed = co_await context.parts.dispatcher.remove(stream->id);
-  // Its record is gone for good: what the disk did not take now is swept at the next start.
-  if (!removed && removed.error().fault != Fault::uncertain)
-    co_return not_at_work(context, removed.error(), false);
-  auto const dropped = removed ? *removed : delivery::Dropped();
-  co_await note_events(
-      context, call, *stream, "data_streams.dropped",
-      {count_of("/events", dropped.waiting), count_of("/undelivered", dropped.undelivered)});
-  http::ServerResponse done;
-  done.status = 204;
-  done.headers = {{"Millrace-Dropped-Events", std::to_string(dropped.waiting)},
-                  {"Millrace-Dropped-Undelivered", std::to_string(dropped.undelivered)}};
-  co_return done;
+  auto const done = co_await context.parts.streams.erase(stream, call.principal);
+  if (!done) co_return failed(context, "delete a data stream", done.error());
+  if (!done->applied)
+    co_return json_answer(202, R"({"id":)" + quoted(stream->id.text()) + R"(,"applied":false})");
+  http::ServerResponse gone;
+  gone.status = 204;
+  gone.headers = {
+      {"Millrace-Dropped-Events", std::to_string(done->counts.dropped)},
+      {"Millrace-Dropped-Undelivered", std::to_string(done->counts.dropped_undelivered)}};
+  co_return gone;
 }
 
-// The copy does not run at once: it would send everything twice before anybody has looked at it.
 Answer duplicate_stream(Context& context, Call const& call) {
   auto const stream = visible_stream(context, call);
   if (!stream) co_return no_such_stream();
   if (call.made) co_return made_before(context, call);
   auto const body = body_object(call);
   if (!body || !body->empty()) co_return bad_input({{"", "the body must be empty, or {}"}});
-  auto copy = *stream;
-  copy.name = name_of_copy(std::move(copy.name));
-  copy.state = model::StreamState::deactivated;
-  copy.reason = model::StateReason::by_user;
-  co_return co_await add_stream(context, call, std::move(copy), "data_streams.duplicate");
+  auto const made = co_await context.parts.streams.duplicate(stream, call.principal, call.repeat);
+  if (!made) co_return failed(context, "store a data stream", made.error());
+  co_return made_answer(*made);
 }
 
 Answer deactivate_stream(Context& context, Call const& call) {
-  auto const turn = co_await context.turns.take(turn_of(call));
+  auto const turn = co_await take_turn(context, call);
   auto const stream = visible_stream(context, call);
   if (!stream) co_return no_such_stream();
   if (!if_match_allows(call.request, stream->version)) co_return changed_meanwhile(*stream);
-  auto const permit = context.parts.dispatcher.begin_change();
-  if (!permit) co_return stopping();
   if (stream->state == model::StreamState::deactivated) co_return stream_answer(200, *stream);
-  auto changed = *stream;
-  changed.state = model::StreamState::deactivated;
-  changed.reason = model::StateReason::by_user;
-  auto const saved = co_await context.parts.registry.save(
-      std::move(changed), stream->version, call.principal, "data_streams.deactivate");
-  if (!saved) co_return failed(context, "store a data stream", saved.error());
-  auto const put = [&](model::DataStream const& s) {
-    return context.parts.dispatcher.deactivate(s);
-  };
-  co_return co_await finish_change(context, call, stream, put);
+  auto const done = co_await context.parts.streams.deactivate(stream, model::StateReason::by_user,
+                                                              call.principal);
+  if (!done) co_return failed(context, "store a data stream", done.error());
+  co_return change_answer(200, *done);
 }
 
 Answer activate_stream(Context& context, Call const& call) {
-  auto const turn = co_await context.turns.take(turn_of(call));
+  auto const turn = co_await take_turn(context, call);
   auto const stream = visible_stream(context, call);
   if (!stream) co_return no_such_stream();
   if (!if_match_allows(call.request, stream->version)) co_return changed_meanwhile(*stream);
-  auto const permit = context.parts.dispatcher.begin_change();
-  if (!permit) co_return stopping();
   auto const from = parse_from(call, context.parts.clock.wall());
   if (!from) co_return bad_input(from.error());
   // Not answered as done: where it is to begin would be ignored.
   if (stream->state != model::StreamState::deactivated)
     co_return problem(409, "the data stream is active already");
-  auto changed = *stream;
-  changed.state = model::StreamState::active;
-  changed.reason = model::StateReason::none;
-  auto const saved = co_await context.parts.registry.save(std::move(changed), stream->version,
-                                                          call.principal, "data_streams.activate");
-  if (!saved) co_return failed(context, "store a data stream", saved.error());
-  std::uint64_t skipped = 0;
-  auto const put = [&](model::DataStream const& s) {
-    return activate(context.parts.dispatcher, s, *from, skipped);
-  };
-  auto answer = co_await finish_change(context, call, stream, put);
-  if (answer.status != 200) co_return answer;
-  if (from->kind != delivery::ActivateFrom::Kind::stop)
-    co_await note_events(context, call, *stream, "data_streams.skipped",
-                         {count_of("/events", skipped)});
-  answer.body.pop_back();
-  answer.body.append(",\"skipped\":").append(std::to_string(skipped)).append("}");
-  co_return answer;
+  auto const done = co_await context.parts.streams.activate(stream, *from, call.principal);
+  if (!done) co_return failed(context, "store a data stream", done.error());
+  co_return change_answer(
+      200, *done,
+      done->applied ? R"(,"skipped":)" + std::to_string(done->counts.skipped) : std::string());
 }
 
 }  // namespace millrace::api

@@ -99,7 +99,7 @@ TEST_F(WallsTest, nothing_but_open_routes_answers_without_a_token) {
 
 TEST_F(WallsTest, another_account_sees_and_changes_nothing) {
   auto const before = *world.sim.run(world.store.records("streams"));
-  auto const told = world.dispatcher.told.size();
+  auto const told = world.lanes.told.size();
   auto const other = world.token(Role::owner, {ours});
   for (auto const& route : routes()) {
     if (route.access == Access::open) continue;
@@ -123,7 +123,7 @@ TEST_F(WallsTest, another_account_sees_and_changes_nothing) {
   auto const after = *world.sim.run(world.store.records("streams"));
   ASSERT_EQ(after.size(), before.size());
   for (std::size_t i = 0; i < after.size(); ++i) EXPECT_EQ(after[i].version, before[i].version);
-  EXPECT_EQ(world.dispatcher.told.size(), told);
+  EXPECT_EQ(world.lanes.told.size(), told);
   EXPECT_THAT(world.dispatcher.tested, IsEmpty());
   EXPECT_TRUE(world.registry->token(secret_of_token));
   EXPECT_TRUE(world.registry->access_key(key_id));

@@ -1,4 +1,4 @@
-// Tests only: an Api over the store in memory, with a dispatcher that notes what it is told.
+// Tests only: an Api over the store in memory, with lanes that note what they are told.
 #pragma once
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "api/api.h"
+#include "control/lanes_fixture.h"
 #include "testing/memory_store.h"
 #include "testing/sim.h"
 
@@ -20,25 +21,13 @@ inline constexpr auto theirs = "22222222-bbbb-4bbb-8bbb-222222222222";  // anoth
 
 class FakeDispatcher final : public delivery::Dispatcher {
  public:
-  io::Task<Result<void>> put(model::DataStream stream) override {
-    return note("put " + stream.name, stream.version);
+  io::Task<Result<void>> put(model::DataStream) override { co_return Result<void>(); }
+  delivery::ChangePermit begin_change() override { return nullptr; }
+  io::Task<Result<delivery::Dropped>> remove(StreamId) override { co_return delivery::Dropped(); }
+  io::Task<Result<std::uint64_t>> activate(model::DataStream, delivery::ActivateFrom) override {
+    co_return 0;
   }
-  delivery::ChangePermit begin_change() override { return gate.enter(); }
-  io::Task<Result<delivery::Dropped>> remove(StreamId stream) override {
-    auto const done = co_await note("remove " + stream.text(), 0);
-    if (!done) co_return pass(done);
-    co_return dropped;
-  }
-  io::Task<Result<std::uint64_t>> activate(model::DataStream stream,
-                                           delivery::ActivateFrom start) override {
-    from = start;
-    auto const done = co_await note("activate " + stream.name, stream.version);
-    if (!done) co_return pass(done);
-    co_return skipped;
-  }
-  io::Task<Result<void>> deactivate(model::DataStream stream) override {
-    return note("deactivate " + stream.name, stream.version);
-  }
+  io::Task<Result<void>> deactivate(model::DataStream) override { co_return Result<void>(); }
   io::Task<Result<delivery::StreamStatus>> status(StreamId) override { co_return state; }
   io::Task<Result<delivery::Outcome>> test(StreamId, model::Kind kind, std::string payload,
                                            std::uint32_t metadata_bytes) override {
@@ -54,23 +43,11 @@ class FakeDispatcher final : public delivery::Dispatcher {
   Counter const& signatures() const override { return counter_; }
   io::Task<void> stop(SteadyTime) override { co_return; }
 
-  std::vector<std::string> told;  // "put NAME vVERSION"
-  std::optional<Error> trouble;   // what the next change is answered
-  delivery::ChangeGate gate;
-  delivery::ActivateFrom from;
-  std::uint64_t skipped = 0;
-  delivery::Dropped dropped;
   delivery::StreamStatus state;
   delivery::Outcome outcome;
   std::vector<std::string> tested, tested_bodies;
 
  private:
-  io::Task<Result<void>> note(std::string what, std::uint64_t version) {
-    told.push_back(version == 0 ? what : what + " v" + std::to_string(version));
-    if (auto error = std::exchange(trouble, std::nullopt))
-      co_return std::unexpected(std::move(*error));
-    co_return Result<void>();
-  }
   Histogram histogram_;
   Counter counter_;
 };
@@ -150,10 +127,20 @@ class World {
   // The same store, read anew.
   void restart() {
     api.reset();
+    if (streams) sim.run(streams->join());
+    streams.reset();
     registry = std::move(
         *sim.run(control::Registry::open(store, test_sealer(), sim.clock(), sim.random())));
+    streams = std::make_unique<control::Streams>(control::StreamsParts{.loop = sim.executor(),
+                                                                       .store = store,
+                                                                       .registry = *registry,
+                                                                       .lanes = lanes,
+                                                                       .clock = sim.clock(),
+                                                                       .random = sim.random(),
+                                                                       .log = sim.log()});
     api = Api::make({store,
                      *registry,
+                     *streams,
                      dispatcher,
                      keys,
                      sim.clock(),
@@ -215,7 +202,8 @@ class World {
     stream.delivery.access_key_id = "AKIAABCDEFGHIJKLMNOP";
     stream.delivery.secret_access_key = "s3cr3t-queue";
     auto const id = stream.id.text();
-    EXPECT_TRUE(sim.run(registry->save(std::move(stream), 0, root, "test.queue")));
+    stream.version = 0;
+    EXPECT_TRUE(sim.run(registry->save({.stream = std::move(stream)}, root, "test.queue")));
     return id;
   }
 
@@ -231,6 +219,7 @@ class World {
   testing::Sim sim;
   testing::MemoryStore store{sim.clock()};
   FakeDispatcher dispatcher;
+  control::FakeLanes lanes{sim.clock()};
   std::vector<std::size_t> pieces;  // of the latest answer, behind its first
   io::Shared<crypto::KeyRing> keys{test_ring(sim.clock().wall())};
   std::string metrics = "millrace_up 1\n", not_ready, not_healthy;
@@ -240,6 +229,7 @@ class World {
   formats::CaliperRenderer const caliper = std::move(*formats::CaliperRenderer::make(catalog));
   model::Drift drift{catalog};
   std::unique_ptr<control::Registry> registry;
+  std::unique_ptr<control::Streams> streams;
   std::unique_ptr<Api> api;
 };
 

@@ -180,6 +180,9 @@ Exit remove(Streams& args) {
   if (args.reach.json) {
     print_json(boost::json::object{
         {"id", args.id}, {"deleted", true}, {"dropped", waited}, {"undelivered", kept}});
+  } else if (gone->status == 202) {
+    fmt::print("Deleted {}; what waited for it and what it kept goes as soon as the service can\n",
+               standing->title);
   } else {
     fmt::print("Deleted {}; {} that waited and {} that it kept as undelivered went with it\n",
                standing->title, counted(waited, "event"), counted(kept, "event"));
@@ -194,6 +197,8 @@ Exit act(Streams& args, ServerClient& server, std::string_view action, std::stri
   if (!answer) return give_up(answer.error());
   if (args.reach.json) return print_json(*answer), Exit::done;
   fmt::print("{}: {} ({})\n", done, shown(*answer, "id"), shown(*answer, "name"));
+  if (answer->contains("applied"))
+    fmt::print("It is stored, and the service works by it as soon as it can\n");
   auto const* const skipped = answer->if_contains("skipped");
   if (skipped != nullptr && skipped->is_number())
     fmt::print("{} that waited skipped\n", counted(skipped->to_number<std::uint64_t>(), "event"));

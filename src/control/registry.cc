@@ -84,6 +84,12 @@ class StoredRegistry final : public Registry {
                                    StreamId except) const override {
     return streams_.with([&](auto const& all) { return all.namesake(account, name, except); });
   }
+  std::vector<DesiredPtr> desired() const override {
+    return streams_.with([](auto const& all) { return all.all(); });
+  }
+  DesiredPtr desired(StreamId id) const override {
+    return streams_.with([&](auto const& all) { return all.find(id); });
+  }
   std::vector<TokenRecord> tokens() const override {
     return credentials_.with([](auto const& all) { return all.tokens(); });
   }
@@ -100,11 +106,11 @@ class StoredRegistry final : public Registry {
            credentials_.with([&](auto const& all) { return all.names(account); });
   }
 
-  io::Task<Result<void>> save(model::DataStream stream, std::uint64_t expected_version,
-                              model::Principal by, std::string action,
-                              std::optional<Repeat> repeat) override;
-  io::Task<Result<void>> erase(StreamId id, std::uint64_t expected_version, model::Principal by,
-                               std::optional<Repeat> unmake) override;
+  io::Task<Result<DesiredPtr>> save(model::DesiredStream desired, model::Principal by,
+                                    std::string action, std::optional<Repeat> repeat) override;
+  io::Task<Result<DesiredPtr>> bury(StreamId id, std::uint64_t expected_version,
+                                    model::Principal by) override;
+  io::Task<Result<void>> forget(StreamId id, std::uint64_t version) override;
   io::Task<Result<NewToken>> add_token(std::string name, model::Role role,
                                        std::vector<std::string> accounts, model::Principal by,
                                        std::optional<Repeat> repeat,
@@ -284,50 +290,63 @@ io::Task<void> StoredRegistry::forget_old_repeats() {
   static_cast<void>(co_await store_.change(std::move(changes)));
 }
 
-io::Task<Result<void>> StoredRegistry::save(model::DataStream stream,
-                                            std::uint64_t expected_version, model::Principal by,
-                                            std::string action, std::optional<Repeat> repeat) {
-  auto const before = this->stream(stream.id);
-  if (expected_version != (before ? before->version : 0))
+io::Task<Result<DesiredPtr>> StoredRegistry::save(model::DesiredStream desired, model::Principal by,
+                                                  std::string action,
+                                                  std::optional<Repeat> repeat) {
+  auto& stream = desired.stream;
+  auto const id = stream.id.text();
+  auto const before = this->desired(stream.id);
+  auto const expected = stream.version;
+  if (expected != (before ? before->stream.version : 0) || (before && before->gone))
     co_return fail(Fault::conflict,
-                   "data stream " + stream.id.text() + ": somebody else has changed it meanwhile");
-  stream.version = expected_version + 1;
+                   "data stream " + id + ": somebody else has changed it meanwhile");
+  ++stream.version;
   stream.updated_at = now();
   if (!before) stream.created_at = stream.updated_at;
-  auto const desired = std::make_shared<model::DesiredStream const>(
-      model::DesiredStream{.stream = std::move(stream)});
-  StreamPtr const after(desired, &desired->stream);
-  auto const id = after->id.text();
 
-  AuditLine line{std::move(action), id, after->name, {after->account}, {}};
+  AuditLine line{std::move(action), id, stream.name, {stream.account}, {}};
   if (before) {
-    line.changes = changes_between(*before, *after);
-    if (before->account != after->account) line.accounts.push_back(before->account);
+    line.changes = changes_between(before->stream, stream);
+    if (before->stream.account != stream.account) line.accounts.push_back(before->stream.account);
   }
   Changes changes;
-  changes.push_back(
-      {"streams", id, seal(model::to_stored(*after), "streams", id), expected_version});
+  changes.push_back({"streams", id, seal(model::to_stored(desired), "streams", id), expected});
   changes.push_back(audit(line, by));
   auto stored = co_await commit(std::move(changes), std::move(repeat), id);
   if (!stored) co_return pass(stored);
 
-  show(desired);
-  co_return Result<void>();
+  auto after = std::make_shared<model::DesiredStream const>(std::move(desired));
+  show(after);
+  co_return after;
 }
 
-io::Task<Result<void>> StoredRegistry::erase(StreamId id, std::uint64_t expected_version,
-                                             model::Principal by, std::optional<Repeat> unmake) {
+io::Task<Result<DesiredPtr>> StoredRegistry::bury(StreamId id, std::uint64_t expected_version,
+                                                  model::Principal by) {
   auto const before = stream(id);
   if (!before) co_return fail(Fault::missing, "data stream " + id.text() + ": there is none");
+  model::DesiredStream tombstone;
+  tombstone.gone = true;
+  tombstone.stream.id = id;
+  tombstone.stream.name = before->name;
+  tombstone.stream.account = before->account;
+  tombstone.stream.version = expected_version + 1;
+  auto const box = seal(model::to_stored(tombstone), "streams", id.text());
   Changes changes;
-  changes.push_back({"streams", id.text(), std::nullopt, expected_version});
+  changes.push_back({"streams", id.text(), box, expected_version});
   changes.push_back(
       audit({"data_streams.delete", id.text(), before->name, {before->account}, {}}, by));
-  if (unmake) changes.push_back({"idempotency", unmake->key, std::nullopt, std::nullopt});
   if (auto stored = co_await store_.change(std::move(changes)); !stored) co_return pass(stored);
 
+  auto after = std::make_shared<model::DesiredStream const>(std::move(tombstone));
+  show(after);
+  co_return after;
+}
+
+io::Task<Result<void>> StoredRegistry::forget(StreamId id, std::uint64_t version) {
+  Changes changes;
+  changes.push_back({"streams", id.text(), std::nullopt, version});
+  if (auto stored = co_await store_.change(std::move(changes)); !stored) co_return pass(stored);
   streams_.with([&](auto& all) { all.forget(id); });
-  if (unmake) repeats_.with([&](auto& all) { all.erase(unmake->key); });
   co_return Result<void>();
 }
 

@@ -54,14 +54,20 @@ class Registry : public model::Credentials {
   // Another stream than `except` that has this name in this account.
   virtual std::optional<StreamId> namesake(std::string const& account, std::string const& name,
                                            StreamId except) const = 0;
-  // Stores a new or changed stream with its audit line; sets its version and times. Fails with: conflict (`expected_version` is not
-  // the stored one; 0: new).
-  virtual io::Task<Result<void>> save(model::DataStream stream, std::uint64_t expected_version,
-                                      model::Principal by, std::string action,
-                                      std::optional<Repeat> repeat = {}) = 0;
-  // `unmake`: with it goes what was kept of the Repeat that made it. Fails with: missing, conflict.
-  virtual io::Task<Result<void>> erase(StreamId id, std::uint64_t expected_version,
-                                       model::Principal by, std::optional<Repeat> unmake = {}) = 0;
+  // As their records say, tombstones too.
+  virtual std::vector<DesiredPtr> desired() const = 0;
+  virtual DesiredPtr desired(StreamId id) const = 0;  // null: none
+  // These three are for Streams (streams.h), which tells the lanes.
+  // Stores a new or changed record with its audit line: `desired` has the version that it was made from, 0: new. Answers it with its
+  // version and times. Fails with: conflict (that version is not the stored one).
+  virtual io::Task<Result<DesiredPtr>> save(model::DesiredStream desired, model::Principal by,
+                                            std::string action,
+                                            std::optional<Repeat> repeat = {}) = 0;
+  // The record becomes a tombstone, without secrets. Fails with: missing, conflict.
+  virtual io::Task<Result<DesiredPtr>> bury(StreamId id, std::uint64_t expected_version,
+                                            model::Principal by) = 0;
+  // Removes a tombstone: nothing of the stream is left. Fails with: missing, conflict.
+  virtual io::Task<Result<void>> forget(StreamId id, std::uint64_t version) = 0;
 
   // ---- tokens
   virtual std::vector<TokenRecord> tokens() const = 0;  // by id: the oldest first

@@ -28,8 +28,11 @@ struct RegistryTest : ::testing::Test {
     out.id = StreamId{Uuid::v7(world.sim.clock().wall(), world.sim.random().bits(), 7)};
     return out;
   }
-  Result<void> save(model::DataStream const& s, std::uint64_t expected) {
-    return world.sim.run(registry().save(s, expected, world.root, "test.save"));
+  Result<DesiredPtr> save(model::DataStream s, std::uint64_t expected,
+                          std::optional<Repeat> repeat = {}) {
+    s.version = expected;
+    return world.sim.run(
+        registry().save({.stream = std::move(s)}, world.root, "test.save", std::move(repeat)));
   }
   std::vector<store::Record> stored(std::string const& collection) {
     return *world.sim.run(world.store.records(collection));
@@ -165,16 +168,29 @@ TEST_F(RegistryTest, times_and_versions_are_set_here) {
   EXPECT_EQ(changed->version, 2);
 }
 
-TEST_F(RegistryTest, an_erased_stream_stays_away) {
+TEST_F(RegistryTest, a_deleted_stream_is_a_tombstone_until_nothing_is_left_of_it) {
   auto const s = stream();
   ASSERT_TRUE(save(s, 0));
-  EXPECT_EQ(world.sim.run(registry().erase(s.id, 7, world.root)).error().fault, Fault::conflict);
-  ASSERT_TRUE(world.sim.run(registry().erase(s.id, 1, world.root)));
+  EXPECT_EQ(world.sim.run(registry().bury(s.id, 7, world.root)).error().fault, Fault::conflict);
+  ASSERT_TRUE(world.sim.run(registry().bury(s.id, 1, world.root)));
 
-  EXPECT_EQ(registry().stream(s.id), nullptr);
-  EXPECT_EQ(world.sim.run(registry().erase(s.id, 1, world.root)).error().fault, Fault::missing);
-  world.restart();
-  EXPECT_THAT(registry().streams(), IsEmpty());
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(registry().stream(s.id), nullptr);
+    EXPECT_THAT(registry().streams(), IsEmpty());
+    ASSERT_THAT(registry().desired(), SizeIs(1));
+    EXPECT_TRUE(registry().desired(s.id)->gone);
+    EXPECT_EQ(registry().namesake(ours, "Ally", StreamId{}), std::nullopt);
+    world.restart();
+  }
+  EXPECT_EQ(world.sim.run(registry().bury(s.id, 2, world.root)).error().fault, Fault::missing);
+  EXPECT_FALSE(save(s, 2));
+  auto const box = stored("streams").front().value;
+  EXPECT_THAT(*test_sealer().open(box, "streams/" + s.id.text()), Not(HasSubstr("s3cr3t")));
+
+  ASSERT_TRUE(world.sim.run(registry().forget(s.id, 2)));
+
+  EXPECT_THAT(registry().desired(), IsEmpty());
+  EXPECT_THAT(stored("streams"), IsEmpty());
 }
 
 TEST_F(RegistryTest, a_revoked_token_opens_nothing_and_stays_listed) {
@@ -278,7 +294,7 @@ TEST_F(RegistryTest, each_change_has_its_audit_line) {
 TEST_F(RegistryTest, what_a_marked_call_made_is_known_for_a_day) {
   Repeat const repeat{"key", crypto::sha256("body")};
   auto const s = stream();
-  ASSERT_TRUE(world.sim.run(registry().save(s, 0, world.root, "test.save", repeat)));
+  ASSERT_TRUE(save(s, 0, repeat));
 
   world.restart();
   ASSERT_TRUE(registry().made("key"));

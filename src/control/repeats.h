@@ -35,7 +35,6 @@ class Repeats {
   static constexpr std::size_t at_once = 100;  // of those whose time is over
 
   void put(std::string const& key, Made made);  // replaces what was made with this key before
-  void erase(std::string const& key) { take(key); }
   std::optional<Made> find(std::string const& key, WallTime earliest) const;
   // Takes out those that ended before `earliest`: their keys, the oldest first.
   std::vector<std::string> take_ended(WallTime earliest);

@@ -33,21 +33,23 @@ struct WorkTest : ::testing::Test {
     auto out = *model::parse_new(stream_body(ours, name), {});
     auto& sim = world.sim;
     out.id = StreamId{Uuid::v7(sim.clock().wall(), sim.random().bits(), sim.random().bits())};
+    out.version = 0;
     return out;
   }
   void make(std::size_t streams) {
     for (std::size_t i = 0; i < streams; ++i)
-      ASSERT_TRUE(world.sim.run(
-          world.registry->save(stream("S" + std::to_string(i)), 0, world.root, "test.save")));
+      ASSERT_TRUE(world.sim.run(world.registry->save({.stream = stream("S" + std::to_string(i))},
+                                                     world.root, "test.save")));
   }
   // Of one change each: a new stream, an edit, a token, a marked call.
   std::size_t cost() {
     auto fresh = stream("fresh");
     auto const before = allocations.load();
     auto& registry = *world.registry;
-    EXPECT_TRUE(world.sim.run(registry.save(fresh, 0, world.root, "test.save")));
+    EXPECT_TRUE(world.sim.run(registry.save({.stream = fresh}, world.root, "test.save")));
     fresh.name = "edited";
-    EXPECT_TRUE(world.sim.run(registry.save(fresh, 1, world.root, "test.save")));
+    fresh.version = 1;
+    EXPECT_TRUE(world.sim.run(registry.save({.stream = fresh}, world.root, "test.save")));
     Repeat const repeat{"key" + fresh.id.text(), std::string(32, 'h'), "root"};
     EXPECT_TRUE(
         world.sim.run(registry.add_token("t", model::Role::viewer, {ours}, world.root, repeat)));

@@ -58,8 +58,9 @@ struct Dropped {
 
 // How an activation begins.
 struct ActivateFrom {
-  enum class Kind { stop, now, time } kind = Kind::stop;  // stop: where it stopped
-  WallTime time{};                                        // of acceptance
+  enum class Kind { stop, now, time, batch } kind = Kind::stop;  // stop: where it stopped
+  WallTime time{};                                               // of acceptance
+  std::uint64_t batch = 0;  // what waits in batches before this one is passed over
 };
 
 struct DispatcherMeters {  // by stream; read by /metrics

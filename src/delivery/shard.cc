@@ -162,6 +162,7 @@ io::Task<Result<std::uint64_t>> Shard::activate(model::DataStream stream, Activa
     auto const edit = lane->edits();
     co_await lane->until_quiet();
     auto to = head_;
+    if (from.kind == ActivateFrom::Kind::batch) to = std::min(from.batch, head_);
     if (from.kind == ActivateFrom::Kind::time) {
       auto const at = co_await tools_.store.batch_at(from.time);
       if (!at) co_return std::unexpected(at.error());

@@ -2,6 +2,7 @@
 
 #include "http_server/refusals.h"
 #include "server/admission.h"
+#include "server/dispatcher_lanes.h"
 #include "server/first_token.h"
 #include "server/master_key.h"
 #include "server/retention.h"
@@ -45,6 +46,7 @@ io::Task<Result<void>> Node::stop() {
     server_->stop_accepting();
     co_await server_->drain(parts_.clock.now() + settings_.ingest.hold + std::chrono::seconds(5));
   }
+  if (streams_) co_await streams_->join();
   if (keys_) co_await keys_->join();
   chores_.cancel();
   co_await chores_.join();
@@ -147,6 +149,14 @@ io::Task<Result<void>> Node::open_delivery() {
       settings_.delivery, std::move(streams));
   if (!dispatcher) co_return pass(dispatcher);
   dispatcher_ = std::move(*dispatcher);
+  lanes_ = std::make_unique<DispatcherLanes>(*dispatcher_, registry_->desired());
+  streams_ = std::make_unique<control::Streams>(control::StreamsParts{.loop = parts_.loop,
+                                                                      .store = *store_,
+                                                                      .registry = *registry_,
+                                                                      .lanes = *lanes_,
+                                                                      .clock = parts_.clock,
+                                                                      .random = parts_.random,
+                                                                      .log = parts_.log});
   co_return Result<void>();
 }
 
@@ -206,6 +216,7 @@ void Node::open_doors() {
   api_ = api::Api::make(
       {.store = *store_,
        .registry = *registry_,
+       .streams = *streams_,
        .dispatcher = *dispatcher_,
        .keys = keys_->ring(),
        .clock = parts_.clock,
@@ -243,6 +254,7 @@ void Node::start_chores() {
   chores_.start(
       http::server::tell_refusals([this] { return server_->refused(); }, parts_.clock, parts_.log));
   chores_.start(store_token_uses());
+  chores_.start(finish_deletions());
   if (certificate_)
     chores_.start(
         http::server::keep_renewed(*certificate_, *server_, *worker_, parts_.clock, parts_.log));
@@ -263,6 +275,13 @@ io::Task<void> Node::store_token_uses() {
     if (auto const stored = co_await registry_->store_uses(); !stored)
       parts_.log.warning("when tokens were last used cannot be stored now",
                          {{"why", stored.error().what}});
+  }
+}
+
+io::Task<void> Node::finish_deletions() {
+  for (;;) {
+    co_await streams_->finish_deletions();
+    co_await parts_.clock.sleep_for(std::chrono::minutes(1));
   }
 }
 

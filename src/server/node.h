@@ -11,6 +11,7 @@
 
 #include "api/api.h"
 #include "control/signing_keys.h"
+#include "control/streams.h"
 #include "delivery/dispatcher.h"
 #include "formats/caliper.h"
 #include "formats/caliper_validator.h"
@@ -87,6 +88,7 @@ class Node {
   io::Task<http::ServerResponse> route(http::ServerRequest request);
   io::Task<void> sample_streams();
   io::Task<void> store_token_uses();
+  io::Task<void> finish_deletions();
   std::string not_ready() const;
 
   NodeParts parts_;
@@ -107,6 +109,8 @@ class Node {
   std::vector<std::unique_ptr<http::client::Client>> clients_;     // one for each loop
   std::vector<std::shared_ptr<delivery::Transports>> transports_;  // the same
   std::unique_ptr<delivery::Dispatcher> dispatcher_;
+  std::unique_ptr<control::Lanes> lanes_;
+  std::unique_ptr<control::Streams> streams_;
   std::vector<std::unique_ptr<io::Worker>> readers_;  // of large bodies, for ingest
   std::unique_ptr<ingest::Ingest> ingest_;
   std::unique_ptr<api::Api> api_;
