@@ -36,15 +36,17 @@ class LaneDispatcher final : public Dispatcher {
                                                 readers, [this] { checkpointer_.want(); }));
   }
 
-  io::Task<Result<void>> open(std::vector<model::DataStream> streams) {
+  io::Task<Result<void>> open(std::vector<model::DesiredStream> streams) {
+    std::erase_if(streams, [](model::DesiredStream const& one) { return one.gone; });
     auto states = co_await parts_.store.load_streams();
     if (!states) co_return pass(states);
-    std::vector<std::vector<model::DataStream>> streams_of(shards_.size());
+    std::vector<std::vector<model::DesiredStream>> streams_of(shards_.size());
     std::vector<std::vector<store::StreamState>> states_of(shards_.size());
-    bool const none_is_new = std::ranges::all_of(streams, [&](model::DataStream const& stream) {
-      return std::ranges::find(*states, stream.id, &store::StreamState::stream) != states->end();
+    bool const none_is_new = std::ranges::all_of(streams, [&](model::DesiredStream const& one) {
+      return std::ranges::find(*states, one.stream.id, &store::StreamState::stream) !=
+             states->end();
     });
-    for (auto& stream : streams) streams_of[place_of(stream.id)].push_back(std::move(stream));
+    for (auto& one : streams) streams_of[place_of(one.stream.id)].push_back(std::move(one));
     for (auto& state : *states) states_of[place_of(state.stream)].push_back(std::move(state));
     co_await on_loop(parts_.loops.front(), begin_checkpoints());
     for (std::size_t i = 0; i < shards_.size(); ++i) {
@@ -161,7 +163,7 @@ class LaneDispatcher final : public Dispatcher {
 }  // namespace
 
 io::Task<Result<std::unique_ptr<Dispatcher>>> open_dispatcher(
-    DispatcherParts parts, DispatcherSettings settings, std::vector<model::DataStream> streams) {
+    DispatcherParts parts, DispatcherSettings settings, std::vector<model::DesiredStream> streams) {
   auto dispatcher = std::make_unique<LaneDispatcher>(std::move(parts), std::move(settings));
   auto& clock = dispatcher->clock();
   auto opened = co_await dispatcher->open(std::move(streams));

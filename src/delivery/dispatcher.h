@@ -18,7 +18,7 @@
 #include "io/random.h"
 #include "io/shared.h"
 #include "io/worker.h"
-#include "model/data_stream.h"
+#include "model/desired_stream.h"
 #include "store/store.h"
 
 namespace millrace::delivery {
@@ -123,8 +123,9 @@ struct DispatcherParts {  // all outlive the Dispatcher
   CaliperForm caliper = {};
 };
 
-// Loads the state of `streams` from the store and starts their lanes. Fails with: io, corrupt.
+// Loads the state of `streams` from the store and starts their lanes, as their records say: one without progress begins at its `start`, and
+// selections that a lane was not told of before a crash hold from their batches. Tombstones have no lane. Fails with: io, corrupt.
 io::Task<Result<std::unique_ptr<Dispatcher>>> open_dispatcher(
-    DispatcherParts parts, DispatcherSettings settings, std::vector<model::DataStream> streams);
+    DispatcherParts parts, DispatcherSettings settings, std::vector<model::DesiredStream> streams);
 
 }  // namespace millrace::delivery

@@ -252,7 +252,8 @@ class DispatcherTest : public ::testing::Test {
     return "https://receiver-" + std::to_string(n) + ".example";
   }
 
-  void open(std::vector<model::DataStream> streams);
+  void open(std::vector<model::DataStream> streams);  // of records of a former version
+  void open_desired(std::vector<model::DesiredStream> streams);
   void stop(Duration within = 15s);
   void crash();  // what was checkpointed stays; the dispatcher goes on to nowhere
   // Appends `count` events of one type in one batch; answers their ids.

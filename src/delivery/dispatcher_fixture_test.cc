@@ -51,6 +51,12 @@ model::DataStream DispatcherTest::stream(std::uint64_t n, std::vector<std::strin
 }
 
 void DispatcherTest::open(std::vector<model::DataStream> streams) {
+  std::vector<model::DesiredStream> desired;
+  for (auto& stream : streams) desired.push_back({.stream = std::move(stream)});
+  open_desired(std::move(desired));
+}
+
+void DispatcherTest::open_desired(std::vector<model::DesiredStream> streams) {
   auto opened = run(open_dispatcher({*store,
                                      {transports},
                                      {sim.executor()},

@@ -45,13 +45,13 @@ TEST(LoopsTest, lanes_on_several_loops_deliver_everything_once) {
   auto const work = boost::asio::make_work_guard(second);
   std::jthread thread([&] { second.run(); });
   testing::Sim sim;  // for its loop only
-  std::vector<model::DataStream> all;
+  std::vector<model::DesiredStream> all;
   for (std::uint64_t n = 1; n <= streams; ++n) {
-    model::DataStream stream;
-    stream.id = {{n * 7919, n}};
-    stream.account = "*";
-    stream.event_types = {"*"};
-    all.push_back(stream);
+    model::DesiredStream one;
+    one.stream.id = {{n * 7919, n}};
+    one.stream.account = "*";
+    one.stream.event_types = {"*"};
+    all.push_back(one);
   }
   DispatcherSettings settings;
   settings.checkpoint = std::chrono::milliseconds(5);
@@ -71,13 +71,14 @@ TEST(LoopsTest, lanes_on_several_loops_deliver_everything_once) {
     for (int k = 0; k < events; ++k) block.add("a", "t", "{}", "{}");
     ASSERT_TRUE(sim.finish(store.append(std::move(block), std::nullopt)));
     if (i % 20 == 0)
-      ASSERT_TRUE(sim.finish(dispatcher.put(all[static_cast<std::size_t>(i) % streams])));
+      ASSERT_TRUE(sim.finish(dispatcher.put(all[static_cast<std::size_t>(i) % streams].stream)));
   }
   sim.run_until([&] { return sent == streams * batches * events; });
 
   for (auto const& stream : all) {
-    sim.run_until([&] { return sim.finish(dispatcher.status(stream.id))->waiting == 0; });
-    EXPECT_EQ(sim.finish(dispatcher.status(stream.id))->counters.delivered, batches * events);
+    sim.run_until([&] { return sim.finish(dispatcher.status(stream.stream.id))->waiting == 0; });
+    EXPECT_EQ(sim.finish(dispatcher.status(stream.stream.id))->counters.delivered,
+              batches * events);
   }
   sim.finish(dispatcher.stop(clock.now() + 15s));
   EXPECT_EQ(sent, streams * batches * events);

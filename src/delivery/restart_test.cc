@@ -444,6 +444,50 @@ TEST_F(RestartTest, an_edit_that_was_stored_is_there_after_a_crash) {
   EXPECT_EQ(status(1).waiting, 0);
 }
 
+TEST_F(RestartTest, a_stream_whose_lane_was_never_told_begins_where_its_record_says) {
+  open({});
+  append(2);
+  auto const begins = memory.range().next;
+  append(4);
+  crash();
+
+  open_desired({{.stream = stream(1), .start = begins, .filters = {{1, begins, {"*"}, "*"}}}});
+  append(1);
+  sim.advance(1s);
+
+  EXPECT_THAT(endpoint(1)->tries(), SizeIs(5));
+  EXPECT_EQ(status(1).counters.matched, 5);
+  EXPECT_EQ(status(1).waiting, 0);
+}
+
+TEST_F(RestartTest, selections_that_a_lane_was_not_told_of_hold_from_their_batches) {
+  auto one = stream(1, {"grade_change"});
+  auto const account = one.account;
+  open_desired({{.stream = one, .start = 1, .filters = {{1, 1, {"grade_change"}, account}}}});
+  append(2);
+  sim.advance(1s);
+  auto const first = memory.range().next;
+  crash();
+  ASSERT_THAT(endpoint(1)->got, SizeIs(2));
+  append(3, "quiz_submitted");
+  auto const second = memory.range().next;
+  append(5, "quiz_submitted");
+  append(7);
+  endpoint(1)->got.clear();
+
+  one.event_types = {"grade_change"};
+  open_desired({{.stream = one,
+                 .start = 1,
+                 .filters = {{1, 1, {"grade_change"}, account},
+                             {2, first, {"quiz_submitted"}, account},
+                             {3, second, {"grade_change"}, account}}}});
+  sim.advance(1s);
+
+  EXPECT_THAT(endpoint(1)->got, SizeIs(3 + 7));
+  EXPECT_EQ(status(1).counters.matched, 12);
+  EXPECT_EQ(status(1).waiting, 0);
+}
+
 TEST_F(RestartTest, a_clock_that_is_set_moves_no_retry) {
   open({stream(1)});
   endpoint(1)->answer = [](Entry const&) { return answered(500); };

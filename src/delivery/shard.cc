@@ -49,10 +49,10 @@ void Shard::refilter(Lane& lane) {
 }
 
 // What is kept of streams that are no more: their deletion was stored, and the node ended before it could be told here.
-void Shard::sweep(std::vector<model::DataStream> const& streams,
+void Shard::sweep(std::vector<model::DesiredStream> const& streams,
                   std::vector<store::StreamState>& states) {
   std::set<StreamId> known;
-  for (auto const& stream : streams) known.insert(stream.id);
+  for (auto const& one : streams) known.insert(one.stream.id);
   auto const gone = std::erase_if(states, [&](store::StreamState const& state) {
     if (known.contains(state.stream)) return false;
     removed_.push_back(state.stream);
@@ -63,7 +63,43 @@ void Shard::sweep(std::vector<model::DataStream> const& streams,
   want_checkpoint_();
 }
 
-io::Task<Result<void>> Shard::open(std::vector<model::DataStream> streams,
+// Where a stream without progress begins. A record of a former version does not know.
+std::uint64_t Shard::start_of(model::DesiredStream const& desired) const {
+  auto const next = tools_.store.range().next;
+  return desired.start == 0 ? next : std::min(desired.start, next);
+}
+
+// Its lane as the record says, with the selections that it was not told of before the process ended: each holds from its batch, or from the
+// first that is not counted yet.
+Shard::SharedLane Shard::lane_of(model::DesiredStream const& desired,
+                                 std::shared_ptr<Transport> transport, store::StreamState* state) {
+  auto const& filters = desired.filters;
+  auto told = desired.stream;
+  auto const tell = [&told](model::FilterVersion const& filter) {
+    told.event_types = filter.event_types;
+    told.account = filter.account;
+  };
+  std::shared_ptr<Lane> lane;
+  auto next = filters.begin();
+  if (state == nullptr) {
+    if (next != filters.end()) tell(*next++);
+    lane = std::make_shared<Lane>(*this, tools_, told, transport, start_of(desired), loop_);
+  } else {
+    lane = std::make_shared<Lane>(*this, tools_, told, transport, std::move(*state), loop_);
+    auto const& newest = lane->filters().newest();
+    for (auto one = filters.begin(); one != filters.end(); ++one)
+      if (one->from_batch <= newest.from_batch && one->account == newest.account &&
+          one->event_types == newest.event_types)
+        next = one + 1;
+  }
+  for (; next != filters.end(); ++next) {
+    tell(*next);
+    lane->edit(told, transport, std::max(next->from_batch, lane->counts_from()));
+  }
+  return lane;
+}
+
+io::Task<Result<void>> Shard::open(std::vector<model::DesiredStream> streams,
                                    std::vector<store::StreamState> states) {
   sweep(streams, states);
   catching_up_ = true;  // what is told meanwhile is counted from the summaries
@@ -76,7 +112,10 @@ io::Task<Result<void>> Shard::open(std::vector<model::DataStream> streams,
     known[state.stream] = &state;
     head_ = std::min(head_, state.progress.counted_to);
   }
-  for (auto& stream : streams) {
+  for (auto const& desired : streams)
+    if (!known.contains(desired.stream.id)) head_ = std::min(head_, start_of(desired));
+  for (auto const& desired : streams) {
+    auto const& stream = desired.stream;
     auto transport = transport_of(stream);
     if (!transport) {
       tools_.log.error("stream not started",
@@ -84,11 +123,7 @@ io::Task<Result<void>> Shard::open(std::vector<model::DataStream> streams,
       continue;
     }
     auto const state = known.find(stream.id);
-    auto const lane =
-        state == known.end()
-            ? std::make_shared<Lane>(*this, tools_, stream, *transport, range.next, loop_)
-            : std::make_shared<Lane>(*this, tools_, stream, *transport, std::move(*state->second),
-                                     loop_);
+    auto const lane = lane_of(desired, *transport, state == known.end() ? nullptr : state->second);
     add(lane);
     // The record of a stream may have been edited when its lane was not told, in a crash.
     if (state != known.end()) lane->edit(stream, *transport, range.next);

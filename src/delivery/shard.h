@@ -28,7 +28,7 @@ class Shard final : public LaneHost {
   io::Executor const& loop() const { return loop_; }
 
   // Makes the lanes, counts what came since they were stored, follows the log. Once, first.
-  io::Task<Result<void>> open(std::vector<model::DataStream> streams,
+  io::Task<Result<void>> open(std::vector<model::DesiredStream> streams,
                               std::vector<store::StreamState> states);
 
   // These change lanes at once; what they changed is stored by the next checkpoint. Once the last one has been collected they fail
@@ -70,7 +70,10 @@ class Shard final : public LaneHost {
 
   Result<std::shared_ptr<Transport>> transport_of(model::DataStream const& stream);
   void add(SharedLane lane);
-  void sweep(std::vector<model::DataStream> const& streams,
+  SharedLane lane_of(model::DesiredStream const& desired, std::shared_ptr<Transport> transport,
+                     store::StreamState* state);
+  std::uint64_t start_of(model::DesiredStream const& desired) const;
+  void sweep(std::vector<model::DesiredStream> const& streams,
              std::vector<store::StreamState>& states);
   SharedLane find(StreamId stream) const;
   void refilter(Lane& lane);

@@ -135,8 +135,8 @@ io::Task<Result<void>> Node::open_delivery() {
   }
 
   co_await forget_orphans();
-  std::vector<model::DataStream> streams;
-  for (auto const& stream : registry_->streams()) streams.push_back(*stream);
+  std::vector<model::DesiredStream> streams;
+  for (auto const& desired : registry_->desired()) streams.push_back(*desired);
   auto dispatcher = co_await delivery::open_dispatcher(
       {.store = *store_,
        .transports = transports_,
