@@ -14,7 +14,7 @@ from endpoints import client, idle, isolation, round_trip, storm
 from quiet import quiet
 from receiver import receive
 from shared import (ACCOUNT, QUICK, ROOT, Folder, Server, SinkProgram, Tls, add_streams, call_all, cpu_of, end_server, event, events_file, folder_bytes, load,
-                    pause, pinned, producer_form, producer_token, resident_mb, server, signed_headers, tool, wait_for)
+                    pause, pinned, producer_form, producer_token, resident_mb, server, signed_headers, stream_form, tool, wait_for)
 
 
 def wrk(port, script, seconds, connections=64):
@@ -178,8 +178,29 @@ def start(folder):
     sink.report(end=True)
 
 
+def streams(folder):
+    """Making many data streams: the CPU of the last tenth beside that of the first."""
+    many = 2_000 if QUICK else 10_000
+    millrace = server(folder)
+    costs = []
+    for tenth in range(10):
+        before = cpu_of(millrace.process.pid)
+        call_all(millrace, [("POST", "/api/v1/data_streams", stream_form(f"S{tenth}-{i}", "http://127.0.0.1:1/", ["logged_in"])) for i in range(many // 10)])
+        costs.append((cpu_of(millrace.process.pid) - before) / (many // 10) * 1e6)
+    begun, before, pages, after = time.monotonic(), cpu_of(millrace.process.pid), 0, ""
+    while True:
+        page = millrace.call("GET", f"/api/v1/data_streams?limit=1000{after and '&after=' + after}", expect=200)[1]
+        pages += 1
+        if not page.get("next"):
+            break
+        after = page["next"]
+    print(f"| streams | CPU-us to make one: first tenth / last tenth (ratio) | list of all: pages, s, CPU s |\n| --- | --- | --- |\n"
+          f"| {many:,} | {costs[0]:.0f} / {costs[-1]:.0f} ({costs[-1] / costs[0]:.2f}) | {pages}, {time.monotonic() - begun:.2f}, {cpu_of(millrace.process.pid) - before:.2f} |")
+    end_server(millrace, folder)
+
+
 def main():
-    questions = {f.__name__: f for f in (ingest, delivery, end_to_end, client, idle, storm, round_trip, isolation, memory, start, quiet, receive)}
+    questions = {f.__name__: f for f in (ingest, delivery, end_to_end, client, idle, storm, round_trip, isolation, memory, start, quiet, receive, streams)}
     chosen = [w for w in sys.argv[1:] if not w.startswith("--")]
     if not chosen or any(w not in questions for w in chosen):
         print(__doc__, "\nquestions:", ", ".join(questions), file=sys.stderr)
