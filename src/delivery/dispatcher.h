@@ -61,6 +61,7 @@ struct ActivateFrom {
   enum class Kind { stop, now, time, batch } kind = Kind::stop;  // stop: where it stopped
   WallTime time{};                                               // of acceptance
   std::uint64_t batch = 0;  // what waits in batches before this one is passed over
+  std::uint64_t epoch = 0;  // of the activation; stored with what it passed over
 };
 
 struct DispatcherMeters {  // by stream; read by /metrics

@@ -135,6 +135,9 @@ class Lane final : public std::enable_shared_from_this<Lane> {
   // Passes over what waits in batches before `to`, and counts it as skipped; answers how many. Only while halted and quiet.
   // Fails with: io, missing.
   io::Task<Result<std::uint64_t>> skip_before(std::uint64_t to);
+  // How far the record of the stream is carried out; edit() notes its version.
+  store::Applied applied() const { return applied_; }
+  void carried_out(std::uint64_t epoch);          // an activation, with what it passed over
   std::uint64_t edits() const { return edits_; }  // changes whenever a user changes something
 
   // ---- retention
@@ -271,6 +274,7 @@ class Lane final : public std::enable_shared_from_this<Lane> {
   SteadyTime paused_until_{};
   SteadyTime wakes_at_ = SteadyTime::max();
   std::uint64_t edits_ = 0;
+  store::Applied applied_;
   std::size_t entries_per_send_ = 1;
   RenderRules rules_;
   RetryQueue retries_{tools_.retries};

@@ -35,6 +35,7 @@ Lane::Lane(LaneHost& host, LaneTools& tools, model::DataStream stream,
   lost_to_ = progress.lost_to;
   last_success_ = progress.last_success;
   last_failure_ = progress.last_failure;
+  applied_ = progress.applied;
   undelivered_kept_ = state.undelivered;
   settled_before_ = std::move(progress.settled_above);
   std::ranges::sort(settled_before_, std::greater());
@@ -53,6 +54,7 @@ void Lane::edit(model::DataStream stream, std::shared_ptr<Transport> transport,
                 std::uint64_t head) {
   ++edits_;
   stream_ = std::move(stream);
+  applied_.version = stream_.version;
   transport_ = std::move(transport);
   entries_per_send_ = std::max<std::size_t>(transport_->limits().entries, 1);
   rules_ = rules_of(stream_);
@@ -64,6 +66,11 @@ void Lane::edit(model::DataStream stream, std::shared_ptr<Transport> transport,
   auto const& newest = filters_.newest();
   if (newest.event_types != fresh.event_types || newest.account != fresh.account)
     filters_.add(std::move(fresh));
+  mark_changed();
+}
+
+void Lane::carried_out(std::uint64_t epoch) {
+  applied_.epoch = std::max(applied_.epoch, epoch);
   mark_changed();
 }
 
@@ -163,6 +170,7 @@ store::StreamProgress Lane::progress() const {
   progress.lost_to = lost_to_;
   progress.last_success = last_success_;
   progress.last_failure = last_failure_;
+  progress.applied = applied_;
   return progress;
 }
 

@@ -488,6 +488,42 @@ TEST_F(RestartTest, selections_that_a_lane_was_not_told_of_hold_from_their_batch
   EXPECT_EQ(status(1).waiting, 0);
 }
 
+TEST_F(RestartTest,
+       an_activation_that_a_lane_was_not_told_of_passes_over_what_it_was_to_pass_over) {
+  auto one = stream(1);
+  auto const desired = [&](model::Resume resume) {
+    return std::vector<model::DesiredStream>{
+        {.stream = one, .start = 1, .filters = {{1, 1, {"*"}, one.account}}, .resume = resume}};
+  };
+  one.state = model::StreamState::deactivated;
+  open_desired(desired({}));
+  append(3);
+  sim.advance(1s);
+  model::Resume const from_now{.epoch = 1, .from_batch = memory.range().next};
+  append(2);
+  crash();
+
+  one.state = model::StreamState::active;
+  open_desired(desired(from_now));
+  sim.advance(1s);
+
+  EXPECT_THAT(endpoint(1)->got, SizeIs(2));
+  EXPECT_EQ(status(1).counters.skipped, 3);
+  EXPECT_EQ(stored(1).progress.applied.epoch, 1);
+
+  // Once: what waits at a later start is not what that activation passed over.
+  one.state = model::StreamState::deactivated;
+  ASSERT_TRUE(run(dispatcher->deactivate(one)));
+  append(4);
+  sim.advance(1s);
+  crash();
+  one.state = model::StreamState::active;
+  open_desired(desired({.epoch = 1, .from_batch = memory.range().next}));
+  sim.advance(1s);
+  EXPECT_EQ(status(1).counters.skipped, 3);
+  EXPECT_EQ(status(1).counters.delivered, 2 + 4);
+}
+
 TEST_F(RestartTest, a_clock_that_is_set_moves_no_retry) {
   open({stream(1)});
   endpoint(1)->answer = [](Entry const&) { return answered(500); };

@@ -132,9 +132,33 @@ io::Task<Result<void>> Shard::open(std::vector<model::DesiredStream> streams,
   }
   co_await catch_up();
   check_retention();
-  for (auto const& [id, lane] : lanes_)
-    if (lane->stream().state != model::StreamState::deactivated) lane->resume();
+  for (auto const& desired : streams) {
+    auto const lane = find(desired.stream.id);
+    if (!lane) continue;
+    if (desired.resume.from_batch && desired.resume.epoch > lane->applied().epoch)
+      sends_.start(carry_out(lane, desired.resume));
+    else if (lane->stream().state != model::StreamState::deactivated)
+      lane->resume();
+  }
   co_return Result<void>{};
+}
+
+// An activation that was stored, and not carried out when the process ended: the lane passes over what it was to pass over, and goes on.
+// Whatever a user changes meanwhile comes after it, and has its own way.
+io::Task<void> Shard::carry_out(SharedLane lane, model::Resume resume) {
+  auto const edit = lane->edits();
+  for (;;) {
+    auto const passed = co_await lane->skip_before(std::min(*resume.from_batch, head_));
+    if (stopping_ || lane->edits() != edit) co_return;
+    if (passed) break;
+    if (count_trouble_.may_tell(tools_.clock.now()))
+      tools_.log.warning("an activation waits: what it passes over cannot be counted",
+                         {{"stream", lane->stream().id.text()}, {"why", passed.error().what}});
+    co_await tools_.clock.sleep_for(1s);
+    if (stopping_ || lane->edits() != edit) co_return;
+  }
+  lane->carried_out(resume.epoch);
+  if (lane->stream().state != model::StreamState::deactivated) lane->resume();
 }
 
 io::Task<Result<void>> Shard::put(model::DataStream stream) {
@@ -183,8 +207,10 @@ io::Task<Result<std::uint64_t>> Shard::activate(model::DataStream stream, Activa
   std::uint64_t skipped = 0;
   auto const lane = find(stream.id);
   if (!lane) {
+    auto const id = stream.id;
     auto const made = co_await put(std::move(stream));
     if (!made) co_return pass(made);
+    if (auto const fresh = find(id)) fresh->carried_out(from.epoch);
     co_return skipped;
   }
   auto transport = transport_of(stream);
@@ -211,6 +237,7 @@ io::Task<Result<std::uint64_t>> Shard::activate(model::DataStream stream, Activa
     if (lane->edits() != edit) co_return fail(Fault::conflict, "the stream was changed meanwhile");
     skipped = *passed;
   }
+  lane->carried_out(from.epoch);
   if (!stopping_) lane->resume();
   co_return skipped;
 }

@@ -73,6 +73,7 @@ class Shard final : public LaneHost {
   SharedLane lane_of(model::DesiredStream const& desired, std::shared_ptr<Transport> transport,
                      store::StreamState* state);
   std::uint64_t start_of(model::DesiredStream const& desired) const;
+  io::Task<void> carry_out(SharedLane lane, model::Resume resume);
   void sweep(std::vector<model::DesiredStream> const& streams,
              std::vector<store::StreamState>& states);
   SharedLane find(StreamId stream) const;

@@ -50,8 +50,10 @@ io::Task<Result<model::AppliedStream>> DispatcherLanes::bring(control::DesiredPt
   } else if (before && desired->resume.epoch > before->epoch) {
     using Kind = delivery::ActivateFrom::Kind;
     auto const& from = desired->resume.from_batch;
-    auto const skipped = co_await dispatcher_.activate(
-        stream, {.kind = from ? Kind::batch : Kind::stop, .batch = from.value_or(0)});
+    auto const skipped =
+        co_await dispatcher_.activate(stream, {.kind = from ? Kind::batch : Kind::stop,
+                                               .batch = from.value_or(0),
+                                               .epoch = desired->resume.epoch});
     if (!skipped) co_return pass(skipped);
     applied.skipped = *skipped;
   } else if (before && stream.state == model::StreamState::deactivated &&
