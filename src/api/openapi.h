@@ -1,4 +1,4 @@
-// The file openapi.yaml of the tree's root, as the program carries it; a test holds the two together.
+// The file openapi.yaml of the tree's root, embedded when the program is built (tools/embed.py).
 #pragma once
 #include <string_view>
 
