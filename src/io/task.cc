@@ -84,4 +84,21 @@ Task<void> Signal::wait() {
 
 void Signal::notify() { timer_.cancel(); }
 
+Wake::Wake(Handler handler, Executor const& executor)
+    : handler_(std::move(handler)),
+      executor_(asio::require(executor, asio::execution::outstanding_work.tracked)) {}
+
+void Wake::operator()() {
+  check(static_cast<bool>(handler_), "a wait is answered once");
+  asio::post(executor_, [handler = std::move(handler_)]() mutable { std::move(handler)(); });
+  handler_ = nullptr;
+}
+
+Task<void> woken(std::move_only_function<void(Wake)> begin) {
+  auto const executor = co_await asio::this_coro::executor;
+  co_await asio::async_initiate<asio::deferred_t const, void()>(
+      [&begin, &executor](auto handler) { begin(Wake(std::move(handler), executor)); },
+      asio::deferred);
+}
+
 }  // namespace millrace::io

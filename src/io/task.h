@@ -12,13 +12,16 @@
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/prefer.hpp>
+#include <boost/asio/require.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cstddef>
+#include <functional>
 #include <list>
 #include <memory>
+#include <optional>
+#include <type_traits>
 #include <utility>
 
 #include "base/error.h"
@@ -76,41 +79,47 @@ class Signal {
   Timer timer_;
 };
 
-// Answers a wait from any thread, once. Dropped without an answer it ends the process: somebody would wait for ever.
+// Ends one wait, from any thread, once.
+class Wake {
+ public:
+  using Handler = asio::any_completion_handler<void()>;
+  Wake(Handler handler, Executor const& executor);
+  void operator()();
+
+ private:
+  using Working = std::decay_t<decltype(asio::require(std::declval<Executor const&>(),
+                                                      asio::execution::outstanding_work.tracked))>;
+  Handler handler_;
+  Working executor_;  // its loop runs on while somebody waits
+};
+
+// Calls `begin` and waits until its Wake is called. Not cancellable once it has begun.
+Task<void> woken(std::move_only_function<void(Wake)> begin);
+
+// Answers a wait from any thread, once. Dropped without an answer it leaves somebody waiting for ever.
 template <class T>
 class Resolver {
  public:
-  using Handler = asio::any_completion_handler<void(T)>;
-  explicit Resolver(Handler handler, Executor executor)
-      : handler_(std::move(handler)),
-        executor_(asio::prefer(std::move(executor), asio::execution::outstanding_work.tracked)) {}
-  Resolver(Resolver&&) noexcept = default;
-  Resolver& operator=(Resolver&&) noexcept = default;
+  // `into` is where the waiting Task looks; it lives as long as its Wake.
+  Resolver(std::optional<T>& into, Wake wake) : into_(&into), wake_(std::move(wake)) {}
 
   void operator()(T value) {
-    check(static_cast<bool>(handler_), "a wait is answered once");
-    asio::post(executor_, [handler = std::move(handler_), value = std::move(value)]() mutable {
-      std::move(handler)(std::move(value));
-    });
-    handler_ = nullptr;
+    into_->emplace(std::move(value));
+    wake_();
   }
 
  private:
-  Handler handler_;
-  asio::any_io_executor executor_;
+  std::optional<T>* into_;
+  Wake wake_;
 };
 
 // Waits for another thread: `begin(Resolver<T>)` hands the work over and returns at once. Not cancellable: the answer always comes.
-// T must be default-constructible or movable; it is moved.
+// T is moved. What knows T is little, and what waits is compiled once (task.cc): this is instantiated everywhere.
 template <class T, class Begin>
 Task<T> answer(Begin begin) {
-  auto executor = co_await asio::this_coro::executor;
-  co_return co_await asio::async_initiate<asio::deferred_t const, void(T)>(
-      [](auto handler, Begin run, Executor where) {
-        run(Resolver<T>(asio::any_completion_handler<void(T)>(std::move(handler)),
-                        std::move(where)));
-      },
-      asio::deferred, std::move(begin), std::move(executor));
+  std::optional<T> value;
+  co_await woken([&](Wake wake) { begin(Resolver<T>(value, std::move(wake))); });
+  co_return std::move(*value);
 }
 
 }  // namespace millrace::io
