@@ -33,8 +33,8 @@ struct ApiParts {  // all outlive the Api
   io::Clock& clock;
   io::Random& random;
   Log& log;
-  std::function<std::string()> metrics;      // the text of /metrics
-  std::function<std::string()> not_ready;    // empty: ready; else why not
+  std::function<std::unique_ptr<http::BodySource>()> metrics;  // the text of /metrics
+  std::function<std::string()> not_ready;                      // empty: ready; else why not
   std::function<std::string()> not_healthy;  // empty: progress is made; else what stands still
   std::function<io::Task<Result<void>>(std::optional<std::string> emergency_kid)> rotate_keys;
   model::StreamRules rules;

@@ -155,7 +155,9 @@ Answer show_jwks(Context& context, Call const& call) {
 }
 
 Answer show_metrics(Context& context, Call const&) {
-  co_return text_answer("text/plain; version=0.0.4; charset=utf-8", context.parts.metrics());
+  auto answer = text_answer("text/plain; version=0.0.4; charset=utf-8", "");
+  answer.more = context.parts.metrics();
+  co_return answer;
 }
 
 Answer show_healthz(Context& context, Call const&) {

@@ -120,6 +120,16 @@ inline std::string stream_body(std::string_view account = ours, std::string_view
       name, account);
 }
 
+// A body of one piece.
+class Text final : public http::BodySource {
+ public:
+  explicit Text(std::string text) : text_(std::move(text)) {}
+  io::Task<Result<std::string>> next() override { co_return std::exchange(text_, {}); }
+
+ private:
+  std::string text_;
+};
+
 class World {
  public:
   World() { restart(); }
@@ -146,7 +156,7 @@ class World {
                      sim.clock(),
                      sim.random(),
                      sim.log(),
-                     [this] { return metrics; },
+                     [this] { return std::make_unique<Text>(metrics); },
                      [this] { return not_ready; },
                      [this] { return not_healthy; },
                      [this](std::optional<std::string> kid) {

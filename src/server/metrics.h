@@ -2,11 +2,14 @@
 //   Bounds   An event type is whatever a producer says: past `max_made_up_types` of an account that the catalogue does not have, further
 //            ones of that account are counted as "other"; those of the catalogue never are. Of accounts that no stream and no credential names,
 //            `max_accounts` are known; events of further ones are of the account "other".
+//   Pieces   However many streams, accounts and types there are, a piece of the text has a bounded number of rows. A text is not one moment's
+//            picture.
 //   Threads  accepted() and streams() on one loop; text() on any.
 #pragma once
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
@@ -14,6 +17,7 @@
 
 #include "base/meters.h"
 #include "delivery/dispatcher.h"
+#include "http/message.h"
 #include "http_server/refusals.h"
 #include "ingest/ingest.h"
 #include "io/clock.h"
@@ -48,6 +52,7 @@ class Metrics {
  public:
   static constexpr std::size_t max_made_up_types = 50;
   static constexpr std::size_t max_accounts = 1000;
+  static constexpr std::size_t piece_rows = 500;
 
   explicit Metrics(MetricsParts parts) : parts_(std::move(parts)) {}
 
@@ -56,18 +61,23 @@ class Metrics {
   std::shared_ptr<std::vector<StreamSample> const> streams() const { return streams_.get(); }
 
   std::uint64_t accepted_events() const;
-  std::string text() const;  // Prometheus text format, version 0.0.4
+  // Prometheus text format, version 0.0.4. The Metrics outlives it.
+  std::unique_ptr<http::BodySource> text() const;
 
  private:
+  using AcceptedKey = std::pair<std::string, std::string>;  // account, event type
+  using AcceptedRow = std::pair<AcceptedKey, std::uint64_t>;
   struct Accepted {
-    std::map<std::pair<std::string, std::string>, std::uint64_t> counts;  // by account, event type
+    std::map<AcceptedKey, std::uint64_t> counts;
     std::map<std::string, std::set<std::string>>
         made_up;                    // types that the catalogue does not have, by account
     std::set<std::string> unnamed;  // accounts that nothing names
     std::uint64_t total = 0;
     std::uint64_t as_other = 0;  // events that were counted without their account or type
   };
-  std::pair<std::string, std::string> label_of(Accepted& accepted, model::Kind const& kind) const;
+  AcceptedKey label_of(Accepted& accepted, model::Kind const& kind) const;
+  std::vector<AcceptedRow> accepted_after(AcceptedKey const& after, std::size_t most) const;
+  std::uint64_t counted_as_other() const;
 
   MetricsParts parts_;
   io::Locked<Accepted> accepted_;

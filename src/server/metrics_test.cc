@@ -14,6 +14,14 @@ using ::testing::Not;
 
 constexpr StreamId stream_id{{0x0192f0c100007000, 0x8000000000000001}};
 
+// How many lines begin so.
+std::size_t rows_of(std::string_view text, std::string_view beginning) {
+  std::size_t rows = 0;
+  for (std::size_t at = 0; at < text.size(); at = text.find('\n', at) + 1)
+    if (text.substr(at).starts_with(beginning)) ++rows;
+  return rows;
+}
+
 class CountingDispatcher final : public delivery::Dispatcher {
  public:
   io::Task<Result<void>> put(model::DataStream) override { co_return Result<void>(); }
@@ -65,6 +73,21 @@ class MetricsTest : public ::testing::Test {
     return made;
   }
 
+  // The whole text; `pieces_` keeps what it came in.
+  std::string whole_text() {
+    std::string whole;
+    pieces_.clear();
+    auto const source = metrics_.text();
+    for (;;) {
+      auto piece = sim_.run(source->next());
+      check(piece.has_value(), "the text of metrics does not fail");
+      if (piece->empty()) return whole;
+      whole += *piece;
+      pieces_.push_back(std::move(*piece));
+    }
+  }
+
+  std::vector<std::string> pieces_;
   ::millrace::testing::Sim sim_;
   ::millrace::testing::MemoryStore store_{sim_.clock()};
   model::Catalog catalog_ = model::Catalog::load();
@@ -102,7 +125,7 @@ TEST_F(MetricsTest, has_every_name_that_dashboards_rely_on) {
   status.oldest_waiting = sim_.clock().wall() - std::chrono::seconds(30);
   metrics_.streams({{stream_id, status}});
 
-  auto const text = metrics_.text();
+  auto const text = whole_text();
 
   auto const stream = "stream=\"" + stream_id.text() + "\"";
   EXPECT_THAT(
@@ -143,7 +166,7 @@ TEST_F(MetricsTest, made_up_types_past_the_limit_are_other_for_their_account_onl
   metrics_.accepted(batch("a", "type_7", 2));
   metrics_.accepted(batch("b", "its_first", 4));
 
-  auto const text = metrics_.text();
+  auto const text = whole_text();
 
   EXPECT_THAT(text, HasSubstr("{account=\"a\",event_type=\"other\"} 3\n"));
   EXPECT_THAT(text, HasSubstr("{account=\"a\",event_type=\"type_7\"} 3\n"));
@@ -158,7 +181,7 @@ TEST_F(MetricsTest, event_types_of_the_catalogue_are_never_other) {
     metrics_.accepted(batch("a", fmt::format("made_up_{}", i)));
   for (auto const& event : catalog_.events()) metrics_.accepted(batch("a", event.name));
 
-  auto const text = metrics_.text();
+  auto const text = whole_text();
 
   for (auto const& event : catalog_.events())
     EXPECT_THAT(text, HasSubstr("{account=\"a\",event_type=\"" + event.name + "\"} 1\n"));
@@ -170,20 +193,62 @@ TEST_F(MetricsTest, accounts_that_something_names_are_never_other) {
   metrics_.accepted(batch("named", "grade_change", 5));
   metrics_.accepted(batch("unnamed", "grade_change", 5));
 
-  auto const text = metrics_.text();
+  auto const text = whole_text();
 
   EXPECT_THAT(text, HasSubstr("{account=\"named\",event_type=\"grade_change\"} 5\n"));
   EXPECT_THAT(text, HasSubstr("{account=\"other\",event_type=\"grade_change\"} 1005\n"));
 }
 
 TEST_F(MetricsTest, says_what_was_let_go_for_lack_of_room) {
-  EXPECT_THAT(metrics_.text(), HasSubstr("millrace_dropped_total{what=\"dead_letters\"} 9\n"));
+  EXPECT_THAT(whole_text(), HasSubstr("millrace_dropped_total{what=\"dead_letters\"} 9\n"));
+}
+
+TEST_F(MetricsTest, come_in_pieces_of_so_many_rows_whatever_there_is) {
+  std::size_t const streams = 3 * Metrics::piece_rows + 7;
+  std::vector<StreamSample> samples;
+  for (std::uint64_t i = 0; i < streams; ++i) {
+    samples.push_back({StreamId{{1, i}}, {}});
+    metrics_.accepted(batch(fmt::format("account_{:04}", i % 999), fmt::format("type_{}", i)));
+  }
+  metrics_.streams(std::move(samples));
+
+  auto const whole = whole_text();
+
+  EXPECT_GT(pieces_.size(), 7 * streams / Metrics::piece_rows);
+  for (auto const& piece : pieces_) {
+    EXPECT_LE(piece.size(), http::BodySource::most);
+    // A histogram is one row of its family, and has some twenty lines.
+    EXPECT_LE(std::ranges::count(piece, '\n'), Metrics::piece_rows + 150);
+  }
+  EXPECT_EQ(rows_of(whole, "millrace_events_accepted_total"), streams);
+  for (std::string_view const name :
+       {"waiting_events", "oldest_waiting_seconds", "undelivered", "without_form_total",
+        "format_findings_total", "format_refused_total"})
+    EXPECT_EQ(rows_of(whole, fmt::format("millrace_stream_{}", name)), streams) << name;
+  EXPECT_EQ(rows_of(whole, "# TYPE millrace_stream_undelivered"), 1U);
+  EXPECT_EQ(rows_of(whole, "# HELP millrace_events_accepted_total"), 1U);
+}
+
+TEST_F(MetricsTest, whose_rows_fill_a_piece_to_the_last_go_on_behind_it) {
+  std::vector<StreamSample> samples;
+  for (std::uint64_t i = 0; i < Metrics::piece_rows; ++i) {
+    samples.push_back({StreamId{{1, i}}, {}});
+    metrics_.accepted(batch(fmt::format("account_{}", i), "grade_change"));
+  }
+  metrics_.streams(std::move(samples));
+
+  auto const whole = whole_text();
+
+  EXPECT_EQ(rows_of(whole, "millrace_events_accepted_total"), Metrics::piece_rows);
+  EXPECT_EQ(rows_of(whole, "millrace_stream_waiting_events"), Metrics::piece_rows);
+  EXPECT_EQ(rows_of(whole, "# TYPE"), rows_of(whole, "# HELP"));
+  EXPECT_THAT(whole, HasSubstr("millrace_node_info{"));
 }
 
 TEST_F(MetricsTest, does_not_let_a_name_break_the_format) {
   metrics_.accepted(batch("a\"b\\c\nd", "grade_change"));
 
-  EXPECT_THAT(metrics_.text(), HasSubstr(R"(account="a\"b\\c\nd")"));
+  EXPECT_THAT(whole_text(), HasSubstr(R"(account="a\"b\\c\nd")"));
 }
 
 }  // namespace
