@@ -29,6 +29,12 @@ class FakeDispatcher final : public delivery::Dispatcher {
   }
   io::Task<Result<void>> deactivate(model::DataStream) override { co_return Result<void>(); }
   io::Task<Result<delivery::StreamStatus>> status(StreamId) override { co_return state; }
+  io::Task<std::vector<delivery::StreamStatusRow>> statuses(
+      std::vector<StreamId> streams) override {
+    std::vector<delivery::StreamStatusRow> all;
+    for (auto const stream : streams) all.emplace_back(stream, state);
+    co_return all;
+  }
   io::Task<Result<delivery::Outcome>> test(StreamId, model::Kind kind, std::string payload,
                                            std::uint32_t metadata_bytes) override {
     model::EventBlock block;

@@ -127,6 +127,9 @@ commands::Exit serve(Settings settings, Guest* guest) {
   boost::asio::io_context context(1);
   Signals signals(context, SIGTERM, SIGINT);
   server::Loops loops(loops_of(settings), 5);
+  io::LoopMeter own_meter;
+  auto meters = loops.meters();
+  meters.push_back(&own_meter);
 
   // The node, from its start to its stop.
   warn_of_dangers(settings, *log);
@@ -136,14 +139,15 @@ commands::Exit serve(Settings settings, Guest* guest) {
                       .network = network,
                       .clock = clock,
                       .random = random,
-                      .log = *log},
+                      .log = *log,
+                      .meters = std::move(meters)},
             .settings = settings.node,
             .signals = signals,
             .guest = guest,
             .node = nullptr};
   io::TaskScope lives(context.get_executor());
   lives.start(run_then_stop(life, context));
-  context.run();
+  io::run_measured(context, own_meter);
 
   // The end: threads first, then what lived on them.
   loops.stop();

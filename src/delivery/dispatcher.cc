@@ -1,6 +1,7 @@
 #include "delivery/dispatcher.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "delivery/checkpointer.h"
 #include "delivery/on_loop.h"
@@ -83,6 +84,19 @@ class LaneDispatcher final : public Dispatcher {
   io::Task<Result<StreamStatus>> status(StreamId stream) override {
     auto& shard = shard_of(stream);
     return on_loop(shard.loop(), shard.status(stream));
+  }
+
+  io::Task<std::vector<StreamStatusRow>> statuses(std::vector<StreamId> streams) override {
+    std::vector<std::vector<StreamId>> of(shards_.size());
+    for (auto const stream : streams) of[place_of(stream)].push_back(stream);
+    std::vector<StreamStatusRow> all;
+    for (std::size_t i = 0; i < shards_.size(); ++i) {
+      if (of[i].empty()) continue;
+      auto some = co_await on_loop(shards_[i]->loop(), shards_[i]->statuses(std::move(of[i])));
+      all.insert(all.end(), std::make_move_iterator(some.begin()),
+                 std::make_move_iterator(some.end()));
+    }
+    co_return all;
   }
 
   io::Task<Result<Outcome>> test(StreamId stream, model::Kind kind, std::string payload,

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/log.h"
@@ -49,6 +50,8 @@ struct StreamStatus {
   std::uint64_t without_form = 0;
   std::uint64_t format_findings = 0, format_refused = 0;
 };
+
+using StreamStatusRow = std::pair<StreamId, StreamStatus>;
 
 // What a deletion took away.
 struct Dropped {
@@ -98,6 +101,8 @@ class Dispatcher {
   virtual io::Task<Result<void>> deactivate(
       model::DataStream stream) = 0;  // `stream` in state deactivated
   virtual io::Task<Result<StreamStatus>> status(StreamId stream) = 0;
+  // Of many, with one visit to each loop, in turns of some lanes. In no order; those that are not here are left out.
+  virtual io::Task<std::vector<StreamStatusRow>> statuses(std::vector<StreamId> streams) = 0;
   // Sends one made event now, beside the lane, as a test: in Canvas form its metadata says so already, in Caliper form its extensions
   // do. Its attempt is recorded with run `test`, and counted nowhere. Answers its outcome.
   virtual io::Task<Result<Outcome>> test(StreamId stream, model::Kind kind, std::string payload,

@@ -38,6 +38,7 @@ class Shard final : public LaneHost {
   io::Task<Result<std::uint64_t>> activate(model::DataStream stream, ActivateFrom from);
   io::Task<Result<void>> deactivate(model::DataStream stream);
   io::Task<Result<StreamStatus>> status(StreamId stream);
+  io::Task<std::vector<StreamStatusRow>> statuses(std::vector<StreamId> streams);
   io::Task<Result<Outcome>> test(StreamId stream, store::SharedBatch batch);
 
   // For the checkpoint: the deltas of all lanes that changed; for the last one, of all lanes.

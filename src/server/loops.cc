@@ -10,6 +10,7 @@ struct Loops::Loop {
   boost::asio::io_context context{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{
       context.get_executor()};
+  io::LoopMeter meter;
   std::thread thread;
 };
 
@@ -19,7 +20,7 @@ Loops::Loops(std::size_t count, int nice) {
     loop.thread = std::thread([&loop, i, nice] {
       io::name_thread(fmt::format("loop {}", i));
       if (nice != 0) io::nice_thread(nice);
-      loop.context.run();
+      io::run_measured(loop.context, loop.meter);
     });
   }
 }
@@ -29,6 +30,12 @@ Loops::~Loops() { stop(); }
 std::vector<io::Executor> Loops::executors() const {
   std::vector<io::Executor> all;
   for (auto const& loop : loops_) all.emplace_back(loop->context.get_executor());
+  return all;
+}
+
+std::vector<io::LoopMeter*> Loops::meters() const {
+  std::vector<io::LoopMeter*> all;
+  for (auto const& loop : loops_) all.push_back(&loop->meter);
   return all;
 }
 

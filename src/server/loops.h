@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "io/loop_meter.h"
 #include "io/task.h"
 
 namespace millrace::server {
@@ -21,6 +22,7 @@ class Loops {
   ~Loops();
 
   std::vector<io::Executor> executors() const;
+  std::vector<io::LoopMeter*> meters() const;  // of each, in the same order
   // Ends the threads after the handler that each is in. What waits is dropped, with the contexts, in the destructor.
   void stop();
 

@@ -21,6 +21,7 @@
 #include "http_server/refusals.h"
 #include "ingest/ingest.h"
 #include "io/clock.h"
+#include "io/loop_meter.h"
 #include "io/shared.h"
 #include "model/catalog.h"
 #include "store/store.h"
@@ -46,6 +47,7 @@ struct MetricsParts {  // all outlive the Metrics
   std::function<bool(std::string const& account)> is_named = {};
   // What was let go for lack of room, by kind. Any thread.
   std::function<std::vector<std::pair<std::string, std::uint64_t>>()> dropped = {};
+  std::vector<io::LoopMeter*> loops = {};  // each text takes the longest spans since the last one
 };
 
 class Metrics {

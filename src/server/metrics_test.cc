@@ -34,6 +34,9 @@ class CountingDispatcher final : public delivery::Dispatcher {
   io::Task<Result<delivery::StreamStatus>> status(StreamId) override {
     co_return delivery::StreamStatus{};
   }
+  io::Task<std::vector<delivery::StreamStatusRow>> statuses(std::vector<StreamId>) override {
+    co_return std::vector<delivery::StreamStatusRow>();
+  }
   io::Task<Result<delivery::Outcome>> test(StreamId, model::Kind, std::string,
                                            std::uint32_t) override {
     co_return delivery::Outcome{};
@@ -92,6 +95,7 @@ class MetricsTest : public ::testing::Test {
   ::millrace::testing::MemoryStore store_{sim_.clock()};
   model::Catalog catalog_ = model::Catalog::load();
   Histogram commit_time_;
+  io::LoopMeter first_loop_, own_loop_;
   CountingDispatcher dispatcher_;
   CountingIngest ingest_;
   Metrics metrics_{
@@ -107,7 +111,8 @@ class MetricsTest : public ::testing::Test {
        .version = "0.1.0",
        .catalog = &catalog_,
        .is_named = [](std::string const& account) { return account == "named"; },
-       .dropped = [] { return std::vector{std::pair(std::string("dead_letters"), 9UL)}; }}};
+       .dropped = [] { return std::vector{std::pair(std::string("dead_letters"), 9UL)}; },
+       .loops = {&first_loop_, &own_loop_}}};
 };
 
 TEST_F(MetricsTest, has_every_name_that_dashboards_rely_on) {
@@ -243,6 +248,20 @@ TEST_F(MetricsTest, whose_rows_fill_a_piece_to_the_last_go_on_behind_it) {
   EXPECT_EQ(rows_of(whole, "millrace_stream_waiting_events"), Metrics::piece_rows);
   EXPECT_EQ(rows_of(whole, "# TYPE"), rows_of(whole, "# HELP"));
   EXPECT_THAT(whole, HasSubstr("millrace_node_info{"));
+}
+
+TEST_F(MetricsTest, tell_how_long_handlers_kept_their_loops) {
+  first_loop_.note(std::chrono::microseconds(90));
+  first_loop_.note(std::chrono::milliseconds(4));
+  own_loop_.note(std::chrono::milliseconds(1));
+
+  auto const first = whole_text(), second = whole_text();
+
+  EXPECT_THAT(first, HasSubstr("millrace_loop_handler_seconds_bucket{le=\"0.0001\"} 1\n"));
+  EXPECT_THAT(first, HasSubstr("millrace_loop_handler_seconds_bucket{le=\"0.005\"} 3\n"));
+  EXPECT_THAT(first, HasSubstr("millrace_loop_longest_handler_seconds{loop=\"0\"} 0.004\n"));
+  EXPECT_THAT(first, HasSubstr("millrace_loop_longest_handler_seconds{loop=\"node\"} 0.001\n"));
+  EXPECT_THAT(second, HasSubstr("millrace_loop_longest_handler_seconds{loop=\"0\"} 0\n"));
 }
 
 TEST_F(MetricsTest, does_not_let_a_name_break_the_format) {

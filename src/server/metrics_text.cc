@@ -41,19 +41,19 @@ void add_gauge(MetricFamily& to, Labels const& labels, double value) {
   add_metric(to, labels).gauge.value = value;
 }
 
-// The bounds that a Histogram has, in seconds, and +Inf; Prometheus wants each bucket to hold those below it, too.
-void add_histogram(MetricFamily& to, Histogram const& histogram) {
+// The bounds that a Histogram has, in seconds, and +Inf; Prometheus wants each bucket to hold those below it, too. Several are added up.
+void add_histogram(MetricFamily& to, std::vector<Histogram const*> const& parts) {
   auto& out = add_metric(to, {}).histogram;
   std::uint64_t count = 0;
   for (std::size_t i = 0; i <= Histogram::bounds.size(); ++i) {
-    count += histogram.bucket(i);
+    for (auto const* part : parts) count += part->bucket(i);
     auto& bucket = out.bucket.emplace_back();
     bucket.cumulative_count = count;
     bucket.upper_bound = i < Histogram::bounds.size() ? Histogram::bounds[i]
                                                       : std::numeric_limits<double>::infinity();
   }
   out.sample_count = count;
-  out.sample_sum = histogram.sum_seconds();
+  for (auto const* part : parts) out.sample_sum += part->sum_seconds();
 }
 
 MetricFamily counter(std::string name, std::string help) {
@@ -64,7 +64,7 @@ MetricFamily gauge(std::string name, std::string help) {
 }
 MetricFamily histogram(std::string name, std::string help, Histogram const& values) {
   auto made = family(std::move(name), std::move(help), MetricType::Histogram);
-  add_histogram(made, values);
+  add_histogram(made, {&values});
   return made;
 }
 
@@ -115,6 +115,24 @@ MetricFamily one_gauge(std::string name, std::string help, double value) {
 MetricFamily one_counter(std::string name, std::string help, std::uint64_t value) {
   auto made = counter(std::move(name), std::move(help));
   add_counter(made, {}, value);
+  return made;
+}
+
+MetricFamily handlers(std::vector<io::LoopMeter*> const& loops) {
+  auto made = family("millrace_loop_handler_seconds",
+                     "How long one handler kept its loop from all others", MetricType::Histogram);
+  std::vector<Histogram const*> parts;
+  for (auto const* loop : loops) parts.push_back(&loop->spans());
+  add_histogram(made, parts);
+  return made;
+}
+
+MetricFamily longest_handlers(std::vector<io::LoopMeter*> const& loops) {
+  auto made = gauge("millrace_loop_longest_handler_seconds",
+                    "The longest of them since these metrics were last asked for, by loop");
+  for (std::size_t i = 0; i < loops.size(); ++i)
+    add_gauge(made, {{"loop", i + 1 < loops.size() ? std::to_string(i) : "node"}},
+              seconds(loops[i]->take_longest()));
   return made;
 }
 
@@ -263,6 +281,10 @@ std::unique_ptr<http::BodySource> Metrics::text() const {
   all.push_back(whole(one_gauge("millrace_open_connections",
                                 "Connections that clients hold open to this node",
                                 static_cast<double>(parts_.open_connections()))));
+  if (!parts_.loops.empty()) {
+    all.push_back(whole(handlers(parts_.loops)));
+    all.push_back(whole(longest_handlers(parts_.loops)));
+  }
   if (parts_.refused) {
     auto const counts = parts_.refused();
     all.push_back(whole(requests_refused(counts)));

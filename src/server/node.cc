@@ -207,7 +207,8 @@ void Node::open_doors() {
                 {"repeat_keys", meters.repeats_dropped.value()},
                 {"attempts", meters.attempts_dropped.value()},
                 {"api_repeats", registry_->repeats_dropped()}};
-          }});
+          },
+      .loops = parts_.meters});
   health_ = std::make_unique<Health>(*store_, parts_.clock, parts_.loops);
   following_ = store_->follow(parts_.loop, [this](store::SharedBatch const& batch) {
     metrics_->accepted(*batch);
@@ -287,12 +288,11 @@ io::Task<void> Node::finish_deletions() {
 
 io::Task<void> Node::sample_streams() {
   for (;;) {
+    std::vector<StreamId> streams;
+    for (auto const& stream : registry_->streams()) streams.push_back(stream->id);
     std::vector<StreamSample> samples;
-    for (auto const& stream : registry_->streams()) {
-      auto status = co_await dispatcher_->status(stream->id);
-      if (status)
-        samples.push_back({stream->id, std::move(*status)});  // missing: deleted a moment ago
-    }
+    for (auto& [stream, status] : co_await dispatcher_->statuses(std::move(streams)))
+      samples.push_back({stream, std::move(status)});
     metrics_->streams(std::move(samples));
     co_await parts_.clock.sleep_for(std::chrono::seconds(2));
   }

@@ -21,6 +21,7 @@
 #include "ingest/ingest.h"
 #include "io/clock.h"
 #include "io/files.h"
+#include "io/loop_meter.h"
 #include "io/net.h"
 #include "io/random.h"
 #include "io/worker.h"
@@ -57,6 +58,7 @@ struct NodeParts {                  // all outlive the Node
   io::Clock& clock;
   io::Random& random;
   Log& log;
+  std::vector<io::LoopMeter*> meters = {};  // of `loops` in their order, then of `loop`; or none
 };
 
 class Node {
