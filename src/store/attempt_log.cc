@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <limits>
 
 #include "store/attempt_format.h"
 #include "store/state_format.h"
@@ -21,66 +20,25 @@ constexpr char const* steps[] = {
 };
 constexpr std::string_view before = "attempts-";
 constexpr std::string_view after_name = ".db";
-constexpr auto longest_try =
-    std::chrono::minutes(5);  // blocks are in the order of ends, `at` is a begin
+}  // namespace
 
 std::size_t size_of(model::Attempt const& attempt) {
   return 160 + attempt.event_type.size() + attempt.address.size() + attempt.reason.size() +
          attempt.response_headers.size() + attempt.response_body.size();
 }
 
-bool fits(AttemptQuery const& query, model::Attempt const& attempt) {
-  using model::AttemptOutcome;
-  if (!query.any_stream && attempt.stream != query.stream) return false;
-  // "failed" is what people look for when they ask what went wrong: it includes those whose run goes on.
-  if (query.outcome && (*query.outcome == AttemptOutcome::delivered) !=
-                           (attempt.outcome == AttemptOutcome::delivered))
-    return false;
-  if (query.event_type && *query.event_type != attempt.event_type) return false;
-  if (query.event && *query.event != attempt.event) return false;
-  return !query.since || attempt.at >= *query.since;
-}
+namespace {
 
-bool names(std::string_view streams, std::string_view key) {
-  for (std::size_t at = 0; at + key.size() <= streams.size(); at += key.size())
-    if (streams.substr(at, key.size()) == key) return true;
-  return false;
+// Answers how many bytes the attempt had.
+std::size_t take_from_share(std::unordered_map<StreamId, std::size_t>& shares,
+                            model::Attempt const& attempt) {
+  auto const bytes = size_of(attempt);
+  auto const share = shares.find(attempt.stream);
+  if ((share->second -= bytes) == 0) shares.erase(share);
+  return bytes;
 }
-
-// Blocks of which only the header is looked at are cheap, but not free.
-constexpr std::size_t headers_a_block = 64;
 
 }  // namespace
-
-struct AttemptLog::Search {
-  Search(AttemptQuery const& of, std::string stream, std::size_t most, std::size_t budget)
-      : query(of), key(std::move(stream)), limit(most), steps_left(budget) {}
-
-  AttemptQuery const& query;
-  std::string key;
-  std::size_t limit;
-  std::size_t steps_left;  // a block that is read takes headers_a_block of them
-  // What is wanted stands before this place: (file, block, index within the block).
-  std::uint64_t file = std::numeric_limits<std::uint64_t>::max();
-  std::int64_t block = std::numeric_limits<std::int64_t>::max();
-  std::size_t index = std::numeric_limits<std::size_t>::max();
-  Page<model::Attempt> page;
-  std::string cursor;  // of the last item
-  std::string seen;    // cursor behind the last block that was looked at
-  std::size_t bytes = 0;
-
-  // False: the page is full.
-  bool take(model::Attempt attempt, std::string place) {
-    bytes += size_of(attempt);
-    if (page.items.size() == limit || (!page.items.empty() && bytes > query.most_bytes)) {
-      page.next = cursor;
-      return false;
-    }
-    cursor = std::move(place);
-    page.items.push_back(std::move(attempt));
-    return true;
-  }
-};
 
 Result<void> AttemptLog::open() {
   auto const names_found = folder_.files.list(folder_.settings.folder);
@@ -100,6 +58,13 @@ Result<void> AttemptLog::open() {
   return {};
 }
 
+std::vector<AttemptFile> AttemptLog::stored() {
+  flush();
+  std::vector<AttemptFile> all;
+  for (auto const& [start, file] : files_) all.push_back({start, file.path});
+  return all;
+}
+
 Result<void> AttemptLog::close() {
   flush();
   files_.clear();
@@ -112,15 +77,25 @@ bool AttemptLog::due(Queue const& queue) const {
                                      folder_.clock.now() - queue.since >= settings.attempts_wait);
 }
 
+// Half of the queue is for those that hold little, so that one stream's flood leaves room for the attempts of the others.
+bool AttemptLog::has_room(Queue const& queue, StreamId stream, std::size_t bytes) const {
+  auto const most = folder_.settings.attempts_queued_bytes;
+  if (queue.bytes + bytes <= most / 2) return true;
+  if (queue.bytes + bytes > most) return false;
+  auto const own = queue.by_stream.find(stream);
+  return own == queue.by_stream.end() || own->second + bytes <= most / 16;
+}
+
 bool AttemptLog::add(model::Attempt attempt) {
   auto const bytes = size_of(attempt);
   bool dropped = false;
   bool const ask = queue_.with([&](Queue& queue) {
-    if (queue.bytes + bytes > folder_.settings.attempts_queued_bytes) {
+    if (!has_room(queue, attempt.stream, bytes)) {
       dropped = true;
     } else {
       if (queue.attempts.empty()) queue.since = folder_.clock.now();
       queue.bytes += bytes;
+      queue.by_stream[attempt.stream] += bytes;
       queue.attempts.push_back(std::move(attempt));
     }
     return due(queue) && !std::exchange(queue.asked, true);
@@ -141,7 +116,7 @@ void AttemptLog::flush() {
       std::size_t bytes = 0;
       std::size_t count = 0;
       while (count < queue.attempts.size() && bytes < folder_.settings.attempts_block_bytes)
-        bytes += size_of(queue.attempts[count++]);
+        bytes += take_from_share(queue.by_stream, queue.attempts[count++]);
       auto const end = queue.attempts.begin() + static_cast<std::ptrdiff_t>(count);
       attempts.assign(std::move_iterator(queue.attempts.begin()), std::move_iterator(end));
       queue.attempts.erase(queue.attempts.begin(), end);
@@ -199,9 +174,7 @@ Result<Database*> AttemptLog::opened(File& file) {
   auto database = Database::open(folder_.vfs, file.path, options);
   if (!database) return pass(database);
   if (auto done = (*database)->migrate(application, steps); !done) return pass(done);
-  // Few stay open: the newest, which is written, and one that somebody looks at.
-  for (auto at = files_.begin(); at != files_.end() && std::next(at) != files_.end(); ++at)
-    at->second.database.reset();
+  for (auto& [start, other] : files_) other.database.reset();  // only the newest is written
   file.database = std::move(*database);
   return file.database.get();
 }
@@ -228,84 +201,6 @@ Result<Database*> AttemptLog::writer() {
   auto database = opened(file);
   if (!database) files_.erase(start);
   return database;
-}
-
-// ---- looking ----------------------------------------------------------------------------------------------------------------
-
-Result<Page<model::Attempt>> AttemptLog::query(AttemptQuery const& query) {
-  Search search{query, key_of(query.stream), std::clamp<std::size_t>(query.limit, 1, 1'000),
-                std::max<std::size_t>(query.most_blocks, 1) * headers_a_block};
-  if (!query.after.empty()) {
-    char const* at = query.after.data();
-    auto const* const end = at + query.after.size();
-    auto const part = [&](auto& value) {
-      auto const [next, error] = std::from_chars(at, end, value);
-      bool const good = error == std::errc() && (next == end || *next == '.');
-      at = next == end ? end : next + 1;
-      return good;
-    };
-    if (!part(search.file) || !part(search.block) || !part(search.index) || at != end)
-      return fail(Fault::invalid, "after: is not a cursor of this list");
-  }
-  // What is shown is on disk: nothing that somebody has seen is gone after a crash.
-  flush();
-  for (auto at = files_.rbegin(); at != files_.rend(); ++at) {
-    if (at->first > search.file) continue;
-    auto const enough = search_file(at->first, at->second, search);
-    if (!enough) {
-      folder_.log.error("file of attempts cannot be read: its attempts are left out",
-                        {{"file", at->second.path}, {"why", enough.error().what}});
-      continue;
-    }
-    if (*enough) break;
-  }
-  return std::move(search.page);
-}
-
-// True: nothing more is wanted.
-Result<bool> AttemptLog::search_file(std::uint64_t start, File& file, Search& search) {
-  auto const database = opened(file);
-  if (!database) return pass(database);
-  auto rows = (*database)->query(
-      "SELECT id, from_ms, to_ms, failed, attempts, streams, body FROM blocks WHERE id <= ?1 ORDER "
-      "BY id DESC");
-  rows.bind(1, start == search.file ? search.block : std::numeric_limits<std::int64_t>::max());
-  auto const& query = search.query;
-  auto row = rows.step();
-  for (; row && *row; row = rows.step()) {
-    if (query.since && from_unix_ms(rows.number(2)) + longest_try < *query.since) return true;
-    if (search.steps_left == 0) {
-      search.page.next = search.seen;
-      return true;
-    }
-    --search.steps_left;
-    search.seen = fmt::format("{}.{}.0", start, rows.number(0));
-    if (query.since && from_unix_ms(rows.number(2) + 1) <= *query.since) continue;
-    bool const wants_failed = query.outcome && *query.outcome != model::AttemptOutcome::delivered;
-    bool const wants_delivered = query.outcome && !wants_failed;
-    if ((wants_failed && rows.number(3) == 0) ||
-        (wants_delivered && rows.number(3) == rows.number(4)))
-      continue;
-    if (!query.any_stream && !names(rows.bytes(5), search.key)) continue;
-    search.steps_left -= std::min(search.steps_left, headers_a_block - 1);
-    folder_.meters().attempt_blocks_read.add();
-    auto attempts = decode_attempts(rows.bytes(6));
-    if (!attempts) {
-      folder_.log.error(
-          "attempts are left out",
-          {{"file", file.path}, {"block", rows.number(0)}, {"why", attempts.error().what}});
-      continue;
-    }
-    bool const same_block = start == search.file && rows.number(0) == search.block;
-    for (auto i = same_block ? std::min(search.index, attempts->size()) : attempts->size();
-         i-- > 0;) {
-      if (!fits(query, (*attempts)[i])) continue;
-      auto place = fmt::format("{}.{}.{}", start, rows.number(0), i);
-      if (!search.take(std::move((*attempts)[i]), std::move(place))) return true;
-    }
-  }
-  if (!row) return pass(row);
-  return false;
 }
 
 Result<void> AttemptLog::retain(WallTime now) {

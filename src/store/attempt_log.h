@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "io/shared.h"
@@ -12,6 +13,13 @@
 #include "store/folder.h"
 
 namespace millrace::store {
+
+struct AttemptFile {
+  std::uint64_t start = 0;  // the milliseconds in its name
+  std::string path;
+};
+
+std::size_t size_of(model::Attempt const& attempt);  // about what it takes, in bytes
 
 class AttemptLog {
  public:
@@ -23,13 +31,16 @@ class AttemptLog {
   bool add(model::Attempt attempt);
   bool is_due() const;
   void flush();  // what fails is logged, dropped and counted
-  Result<Page<model::Attempt>> query(AttemptQuery const& query);
+  // The files there are, oldest first, with all that was added until now: what is shown is on disk, so that nothing that somebody has
+  // seen is gone after a crash.
+  std::vector<AttemptFile> stored();
   Result<void> retain(WallTime now);
 
  private:
   struct Queue {
     std::vector<model::Attempt> attempts;
     std::size_t bytes = 0;
+    std::unordered_map<StreamId, std::size_t> by_stream;  // of those bytes
     SteadyTime since{};
     bool asked = false;  // somebody was told to flush
   };
@@ -38,13 +49,11 @@ class AttemptLog {
     std::uint64_t bytes = 0;
     std::unique_ptr<Database> database;
   };
-  struct Search;
-
   Result<void> write(std::vector<model::Attempt> const& attempts);
   Result<Database*> writer();
   Result<Database*> opened(File& file);
-  Result<bool> search_file(std::uint64_t start, File& file, Search& search);
   bool due(Queue const& queue) const;
+  bool has_room(Queue const& queue, StreamId stream, std::size_t bytes) const;
 
   Folder& folder_;
   io::Locked<Queue> queue_;

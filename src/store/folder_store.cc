@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "store/attempt_log.h"
+#include "store/attempt_search.h"
 #include "store/folder_log.h"
 #include "store/folder_state.h"
 #include "store/open.h"
@@ -27,21 +28,28 @@ constexpr auto tick = std::chrono::milliseconds(250);
   std::_Exit(70);
 }
 
+// Attempts are looked for on a thread of their own, so that no search keeps them from being written.
 class FolderAttempts final : public Attempts {
  public:
-  FolderAttempts(AttemptLog& log, io::Worker& worker) : log_(log), worker_(worker) {}
+  FolderAttempts(AttemptLog& log, io::Worker& worker, AttemptSearch& search, io::Worker& searcher)
+      : log_(log), worker_(worker), search_(search), searcher_(searcher) {}
 
   void add(model::Attempt attempt) override {
     if (log_.add(std::move(attempt))) worker_.post([this] { log_.flush(); });
   }
   io::Task<Result<Page<model::Attempt>>> find(AttemptQuery query) override {
-    co_return co_await io::offload(worker_,
-                                   [this, query = std::move(query)] { return log_.query(query); });
+    auto files = co_await io::offload(worker_, [this] { return log_.stored(); });
+    co_return co_await io::offload(searcher_,
+                                   [this, query = std::move(query), files = std::move(files)] {
+                                     return search_.find(query, files);
+                                   });
   }
 
  private:
   AttemptLog& log_;
   io::Worker& worker_;
+  AttemptSearch& search_;
+  io::Worker& searcher_;
 };
 
 class FolderStore final : public Store {
@@ -54,22 +62,25 @@ class FolderStore final : public Store {
         memory_(folder_.settings.tail_bytes, folder_.settings.cache_bytes),
         state_(folder_, space_),
         attempts_(folder_),
+        search_(folder_),
         writer_(folder_, segments_, memory_, space_),
         reader_(folder_, segments_, memory_, writer_) {
     read_worker_ = folder_.settings.worker("store-read", background);
     state_worker_ = folder_.settings.worker("store-state", background);
     attempts_worker_ = folder_.settings.worker("store-attempts", background);
+    search_worker_ = folder_.settings.worker("store-search", background);
     events_.emplace(memory_, writer_, reader_, *read_worker_);
     progress_.emplace(state_, writer_, *state_worker_);
     records_.emplace(folder_, state_, *state_worker_);
     letters_.emplace(state_, *state_worker_);
-    tried_.emplace(attempts_, *attempts_worker_);
+    tried_.emplace(attempts_, *attempts_worker_, search_, *search_worker_);
   }
   ~FolderStore() override {
     stop_ticker();
     read_worker_.reset();
     state_worker_.reset();
     attempts_worker_.reset();
+    search_worker_.reset();
   }
 
   Result<void> open() {
@@ -125,6 +136,8 @@ class FolderStore final : public Store {
         [this](io::Resolver<Result<void>> done) { writer_.close(std::move(done)); });
     auto const state = co_await io::offload(*state_worker_,
                                             [this] { return state_.close(writer_.stored_next()); });
+    static_cast<void>(
+        co_await io::offload(*search_worker_, [this] { return search_.close(), true; }));
     auto const attempts =
         co_await io::offload(*attempts_worker_, [this] { return attempts_.close(); });
     if (!log) co_return pass(log);
@@ -183,6 +196,7 @@ class FolderStore final : public Store {
   BatchMemory memory_;
   StateFile state_;
   AttemptLog attempts_;
+  AttemptSearch search_;
   LogWriter writer_;
   LogReader reader_;
   std::optional<FolderLog> events_;
@@ -194,7 +208,7 @@ class FolderStore final : public Store {
   std::unique_ptr<io::asio::io_context> ticker_loop_;
   std::unique_ptr<io::Worker> ticker_;
   // Last: their threads use all of the above, and end first.
-  std::unique_ptr<io::Worker> read_worker_, state_worker_, attempts_worker_;
+  std::unique_ptr<io::Worker> read_worker_, state_worker_, attempts_worker_, search_worker_;
 };
 
 }  // namespace

@@ -224,6 +224,46 @@ TEST_F(PagesTest, a_page_of_attempts_ends_at_its_bytes_and_none_is_shown_twice) 
   EXPECT_EQ(seen.size(), 300U);
 }
 
+// Keeps its jobs until it is told to do them.
+struct Later final : io::Worker {
+  explicit Later(std::vector<std::move_only_function<void()>>& to) : jobs(to) {}
+  void post(std::move_only_function<void()> job) override { jobs.push_back(std::move(job)); }
+  std::vector<std::move_only_function<void()>>& jobs;
+};
+
+TEST_F(PagesTest, a_search_in_attempts_keeps_nobody_from_writing_and_reading) {
+  std::vector<std::move_only_function<void()>> searches;
+  settings.worker = [&](std::string const& name, int) -> std::unique_ptr<io::Worker> {
+    if (name == "store-search") return std::make_unique<Later>(searches);
+    return io::inline_worker();
+  };
+  open();
+  add_attempts(stream(1), 10, "grade_change");
+  std::optional<Result<Page<model::Attempt>>> found;
+  io::TaskScope scope(loop.get_executor());
+  AttemptQuery query;
+  query.stream = stream(1);
+  scope.start(keep(store->attempts(query), found));
+  loop.restart();
+  loop.poll();
+  ASSERT_EQ(searches.size(), 1U);
+
+  add_attempts(stream(1), 10, "grade_change");
+  ASSERT_TRUE(append(block(3)));
+  EXPECT_EQ(wait(store->read(1, {}))->size(), 1U);
+  EXPECT_TRUE(wait(store->retain(clock.wall())));
+
+  EXPECT_FALSE(found);
+  searches.front()();
+  searches.clear();
+  loop.restart();
+  loop.run();
+  ASSERT_TRUE(found && *found);
+  EXPECT_GE((*found)->items.size(), 10U);
+  settings.worker = [](std::string const&, int) { return io::inline_worker(); };
+  store.reset();
+}
+
 TEST_F(PagesTest, an_event_is_looked_for_in_all_streams_at_once) {
   add_attempts(stream(1), 3, "grade_change");
   add_attempts(stream(2), 3, "grade_change");

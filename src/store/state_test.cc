@@ -468,6 +468,24 @@ TEST_F(AttemptsTest, drops_and_counts_what_does_not_fit_its_queue) {
   EXPECT_EQ(look({stream(1), {}, {}, {}, {}, {}, 100}).size() + dropped, 100U);
 }
 
+TEST_F(AttemptsTest, of_a_noisy_stream_leave_room_in_the_queue_for_those_of_others) {
+  settings.attempts_queued_bytes = 100'000;
+  settings.attempts_block_bytes = 1 << 30;
+  settings.attempts_wait = std::chrono::hours(1);
+  open();
+
+  for (int i = 0; i < 2'000; ++i) store->add_attempt(attempt(1, i));
+  for (std::uint64_t quiet = 2; quiet < 8; ++quiet)
+    for (int i = 0; i < 10; ++i) store->add_attempt(attempt(quiet, i));
+
+  for (std::uint64_t quiet = 2; quiet < 8; ++quiet)
+    EXPECT_EQ(look({stream(quiet), {}, {}, {}, {}, {}, 100}).size(), 10U);
+  EXPECT_GT(settings.meters->attempts_dropped.value(), 1'000U);
+  for (int i = 0; i < 10; ++i) store->add_attempt(attempt(1, i));
+  EXPECT_GT(look({stream(1), {}, {}, {}, {}, {}, 1'000}).size(), 100U)
+      << "what was written no longer counts";
+}
+
 TEST_F(AttemptsTest, lets_go_of_old_files) {
   open();
   store->add_attempt(attempt(1, 1));
