@@ -1,5 +1,5 @@
-// Work on a body as a whole (its hash, its outer JSON) cannot be cut into turns: where it would hold its loop too long, a thread of its own
-// does it.
+// Work that cannot be cut into turns (the hash of a body, its outer JSON, a single large event): where it would hold its loop too long, a
+// thread of its own does it.
 //   Threads  run() on any loop; the job on a worker's thread, or at once.
 #pragma once
 #include <atomic>
@@ -15,14 +15,17 @@ namespace millrace::ingest {
 
 class Aside {
  public:
-  // What is done at once takes about 2 ms at most.
+  // What is done at once takes as long as a turn at most.
   static constexpr std::size_t most_at_once = Turns::turn_bytes;
 
   // All outlive it; none: everything is done at once.
-  explicit Aside(std::vector<io::Worker*> workers) : workers_(std::move(workers)) {}
+  Aside(std::vector<io::Worker*> workers, TurnMeter* meter)
+      : workers_(std::move(workers)), meter_(meter) {}
 
   // Whether work on so many bytes is to go through run(). What is small is spared the Task.
   bool takes(std::size_t bytes) const { return bytes > most_at_once; }
+  // Counts what is done on the loops instead; null: nobody does.
+  TurnMeter* meter() const { return meter_; }
   // Runs `job` on the workers in rotation and gives what it returned. It is not cancellable: what the job refers to outlives the Task, and
   // nothing else touches it meanwhile.
   template <class Job>
@@ -34,6 +37,7 @@ class Aside {
 
  private:
   std::vector<io::Worker*> workers_;
+  TurnMeter* meter_;
   std::atomic<std::size_t> next_{0};
 };
 

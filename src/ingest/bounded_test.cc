@@ -21,8 +21,7 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 constexpr std::size_t most_body = 14 * 1024 * 1024;
-// One event of the largest size has a turn to itself.
-constexpr std::size_t most_a_turn = 1024 * 1024 + Turns::item_bytes;
+constexpr std::size_t most_a_turn = Turns::turn_bytes + Turns::item_bytes;
 
 // Keeps its jobs until it is told to do them.
 class HeldWorker final : public io::Worker {
@@ -108,7 +107,8 @@ TEST_F(BoundedTest, put_of_the_largest_records_is_taken_in_turns) {
   auto const answer = put(put_records(records_of(9, 1'040'000)));
 
   EXPECT_THAT(answer.body, HasSubstr(R"("FailedRecordCount":0)"));
-  expect_turns(9 * 1'040'000);
+  EXPECT_EQ(jobs, 2 + 9U) << "an event cannot be cut into turns";
+  expect_turns(9 * Turns::item_bytes);
 }
 
 TEST_F(BoundedTest, put_in_cbor_is_taken_in_turns) {
@@ -214,7 +214,22 @@ TEST_F(BoundedTest, largest_array_is_taken_in_turns) {
   auto const answer = post(body + "]", "application/json");
 
   EXPECT_THAT(answer.body, HasSubstr(R"("accepted":13)"));
-  expect_turns(13 * 1'040'000);
+  EXPECT_EQ(jobs, 13U);
+  expect_turns(13 * Turns::item_bytes);
+}
+
+TEST_F(BoundedTest, large_events_are_read_aside_however_they_come) {
+  auto const event = records_of(1, 600'000).front();
+  auto const broken = event.substr(0, event.size() - 1) + ",}";
+
+  EXPECT_THAT(post(event + "\n" + event).body, HasSubstr(R"("accepted":2)"));
+  EXPECT_EQ(jobs, 2U);
+  EXPECT_THAT(post(event, "application/json").body, HasSubstr(R"("accepted":1)"));
+  EXPECT_THAT(post(event + event, "application/json").body, HasSubstr(R"("accepted":2)"));
+  EXPECT_EQ(post("[" + broken + "]", "application/json").status, 400);
+  EXPECT_THAT(put(put_records({gzipped(event)})).body, HasSubstr(R"("FailedRecordCount":0)"));
+  expect_turns(0);
+  EXPECT_EQ(store.payloads().size(), 6U);
 }
 
 TEST_F(BoundedTest, body_of_blanks_is_looked_at_in_turns) {

@@ -99,8 +99,8 @@ http::ServerResponse answer_to(EventsOfBody const& body, std::size_t accepted) {
 
 // The block of a body that has been read before.
 io::Task<model::EventBlock> read_again(http::ServerRequest& request, BodyForm form,
-                                       model::Principal const& who, TurnMeter* meter) {
-  auto again = co_await read_events(request.body, form, who, EventsLimits::events, meter);
+                                       model::Principal const& who, Aside& aside) {
+  auto again = co_await read_events(request.body, form, who, EventsLimits::events, aside);
   check(again.has_value(), "what could be read once can be read again");
   std::string().swap(request.body);  // the block is the only copy from here on
   co_return std::move(again->block);
@@ -155,7 +155,7 @@ io::Task<http::ServerResponse> Events::handle(http::ServerRequest request) {
   std::string sent_hash;
   if (key) sent_hash = aside_.takes(request.body.size()) ? co_await aside_.run(hash) : hash();
   if (auto unread = co_await expand_body(request, held, parts_.turns)) co_return std::move(*unread);
-  auto body = co_await read_events(request.body, *form, *who, EventsLimits::events, parts_.turns);
+  auto body = co_await read_events(request.body, *form, *who, EventsLimits::events, aside_);
   if (!body) co_return std::move(body.error());
   auto const events = body->block.size();
   auto answer = answer_to(*body, events);
@@ -174,7 +174,7 @@ io::Task<http::ServerResponse> Events::handle(http::ServerRequest request) {
     repeat = store::RepeatKey{fmt::format("json:{}:{}", who->id, *key), sent_hash, std::move(kept),
                               std::chrono::hours(24)};
   }
-  auto const rebuild = [&] { return read_again(request, *form, *who, parts_.turns); };
+  auto const rebuild = [&] { return read_again(request, *form, *who, aside_); };
   auto appended = co_await append_held(parts_, std::move(body->block), rebuild, std::move(repeat),
                                        std::min(settings_.hold, EventsLimits::hold));
   if (appended) {

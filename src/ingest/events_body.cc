@@ -75,8 +75,8 @@ http::ServerResponse bad(std::string_view detail) { return problem(400, "Bad Req
 // Takes one body apart. Its Tasks run one after the other, and end before it does.
 class Reading {
  public:
-  Reading(model::Principal const& who, std::size_t most_events, TurnMeter* meter)
-      : sorter_(who, "token"), most_events_(most_events), turns_(meter) {}
+  Reading(model::Principal const& who, std::size_t most_events, Aside& aside)
+      : sorter_(who, "token"), most_events_(most_events), aside_(aside), turns_(aside.meter()) {}
 
   io::Task<void> read(std::string_view body, BodyForm form) {
     if (body.starts_with("\xFF\xFE") || body.starts_with("\xFE\xFF")) {
@@ -92,7 +92,6 @@ class Reading {
     } else if (form == BodyForm::lines || (body.starts_with('{') && looks_like_lines(body))) {
       co_await pieces(body, '\n');
     } else if (body.starts_with('{')) {
-      if (turns_.spend(body.size())) co_await turns_.next();
       co_await take_text(body);
     } else {
       stop_ = bad(
@@ -147,18 +146,22 @@ class Reading {
       auto const piece = next_piece(rest, mark);
       auto const is_long = piece.size() > Turns::turn_bytes;
       auto const event = is_long ? co_await without_blanks(piece) : trimmed(piece);
-      if (turns_.spend(event.size())) co_await turns_.next();
-      if (!event.empty() && !is_full()) {
-        if (auto refused = sorter_.add(event))
-          co_await several_or_none(event, std::move(*refused));
-        else
-          ++out_.events;  // no Task for the usual case
+      bool const is_large = aside_.takes(event.size());
+      if (turns_.spend(is_large ? 0 : event.size())) co_await turns_.next();
+      if (event.empty() || is_full()) continue;
+      if (is_large) {
+        co_await take_text(event);
+      } else if (auto refused = sorter_.add(event)) {
+        co_await several_or_none(event, std::move(*refused));
+      } else {
+        ++out_.events;  // no Task for the usual case
       }
     }
   }
 
   io::Task<void> take_text(std::string_view text) {
-    if (auto refused = sorter_.add(text))
+    bool const is_large = aside_.takes(text.size());
+    if (auto refused = is_large ? co_await sorter_.add(text, aside_) : sorter_.add(text))
       co_await several_or_none(text, std::move(*refused));
     else
       ++out_.events;
@@ -192,20 +195,27 @@ class Reading {
     co_return behind.empty() ? '\0' : behind.front();
   }
 
+  // What was found is about to be looked at, and the text up to there has been.
+  bool spend(Splitter::Found found, Splitter const& splitter) {
+    if (found != Splitter::Found::value) return turns_.spend(Turns::turn_bytes);
+    auto const bytes = splitter.value().size();
+    return turns_.spend(aside_.takes(bytes) ? 0 : bytes);
+  }
+
   io::Task<void> sequence(std::string_view events) {
     Splitter splitter(events, Splitter::Row::sequence);
     for (;;) {
       auto const found = splitter.next(Turns::turn_bytes);
       if (found == Splitter::Found::end) co_return;
-      if (turns_.spend(found == Splitter::Found::value ? splitter.value().size()
-                                                       : Turns::turn_bytes))
-        co_await turns_.next();
+      if (spend(found, splitter)) co_await turns_.next();
       if (found != Splitter::Found::pause && is_full()) co_return;
       if (found == Splitter::Found::trouble) {
         refuse({Refusal::invalid, fmt::format("event: {}", splitter.trouble())});
         co_return;
       }
-      if (found == Splitter::Found::value) take(splitter.value());
+      if (found != Splitter::Found::value) continue;
+      auto const event = splitter.value();
+      take(aside_.takes(event.size()) ? co_await sorter_.add(event, aside_) : sorter_.add(event));
     }
   }
 
@@ -219,23 +229,23 @@ class Reading {
         stop_ = bad(fmt::format("The array cannot be read: it {}.", splitter.trouble()));
         co_return;
       }
-      if (turns_.spend(found == Splitter::Found::value ? splitter.value().size()
-                                                       : Turns::turn_bytes))
-        co_await turns_.next();
-      if (found == Splitter::Found::value) {
-        if (is_full()) co_return;
-        auto const refused = take(splitter.value());
-        if (refused == Refusal::invalid && !sorter_.is_json(splitter.value())) {
-          stop_ = bad(fmt::format("The array cannot be read: its element {} (from 0) is not JSON.",
-                                  out_.events - 1));
-          co_return;
-        }
-      }
+      if (spend(found, splitter)) co_await turns_.next();
+      if (found != Splitter::Found::value) continue;
+      if (is_full()) co_return;
+      auto const event = splitter.value();
+      bool const is_large = aside_.takes(event.size());
+      auto const refused =
+          take(is_large ? co_await sorter_.add(event, aside_) : sorter_.add(event));
+      if (refused != Refusal::invalid) continue;
+      auto const look = [this, event] { return sorter_.is_json(event); };
+      if (is_large ? co_await aside_.run(look) : look()) continue;
+      stop_ = bad(fmt::format("The array cannot be read: its element {} (from 0) is not JSON.",
+                              out_.events - 1));
+      co_return;
     }
   }
 
-  std::optional<Refusal> take(std::string_view event) {
-    auto const refused = sorter_.add(event);
+  std::optional<Refusal> take(std::optional<Refused> const& refused) {
     if (!refused) return ++out_.events, std::nullopt;
     refuse(*refused);
     return refused->why;
@@ -243,6 +253,7 @@ class Reading {
 
   Sorter sorter_;
   std::size_t most_events_;
+  Aside& aside_;
   Turns turns_;
   EventsOfBody out_;
   std::optional<http::ServerResponse> stop_;
@@ -273,8 +284,8 @@ io::Task<std::expected<EventsOfBody, http::ServerResponse>> read_events(std::str
                                                                         BodyForm form,
                                                                         model::Principal const& who,
                                                                         std::size_t most_events,
-                                                                        TurnMeter* meter) {
-  Reading reading(who, most_events, meter);
+                                                                        Aside& aside) {
+  Reading reading(who, most_events, aside);
   co_await reading.read(body, form);
   co_return reading.done();
 }

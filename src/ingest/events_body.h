@@ -12,8 +12,8 @@
 #include <string_view>
 
 #include "http/message.h"
+#include "ingest/aside.h"
 #include "ingest/intake.h"
-#include "ingest/turns.h"
 #include "io/task.h"
 #include "model/access.h"
 #include "model/event_block.h"
@@ -38,6 +38,6 @@ io::Task<std::expected<EventsOfBody, http::ServerResponse>> read_events(std::str
                                                                         BodyForm form,
                                                                         model::Principal const& who,
                                                                         std::size_t most_events,
-                                                                        TurnMeter* meter);
+                                                                        Aside& aside);
 
 }  // namespace millrace::ingest

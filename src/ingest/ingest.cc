@@ -11,7 +11,7 @@ class Doors final : public Ingest {
   Doors(IngestParts parts, IngestSettings settings)
       : parts_(parts),
         settings_(std::move(settings)),
-        aside_(parts_.workers),
+        aside_(parts_.workers, parts_.turns),
         kinesis_(parts_, settings_, rejected_, expanded_, aside_),
         events_(parts_, settings_, rejected_, expanded_, aside_) {
     if (settings_.any_signature)

@@ -53,6 +53,10 @@ std::optional<Refused> Sorter::add(std::string_view text) {
   return std::nullopt;
 }
 
+io::Task<std::optional<Refused>> Sorter::add(std::string_view text, Aside& aside) {
+  co_return co_await aside.run([this, text] { return add(text); });
+}
+
 void count(RejectCounts& counts, Refusal why, std::uint64_t events) {
   if (events == 0) return;
   switch (why) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "ingest/aside.h"
 #include "ingest/ingest.h"
 #include "json/strict.h"
 #include "model/event_block.h"
@@ -38,6 +39,8 @@ class Sorter {
 
   // Adds the event that `text` is to the block, byte for byte; or says why not. A byte order mark is passed over.
   std::optional<Refused> add(std::string_view text);
+  // The same with what Aside takes. Nothing else is called meanwhile; `text` and the Sorter outlive the Task.
+  io::Task<std::optional<Refused>> add(std::string_view text, Aside& aside);
   // Whether what was refused as invalid is JSON at least.
   bool is_json(std::string_view text);
   model::EventBlock& block() { return block_; }

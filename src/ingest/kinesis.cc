@@ -124,8 +124,8 @@ std::string host_remark(http::ServerRequest const& request) {
 // The block of records that were sorted before.
 io::Task<model::EventBlock> sorted_again(RecordData const& records, model::Principal const& who,
                                          WallTime now, ExpandedMemory::Hold& held,
-                                         std::vector<RecordFate> const& fates, TurnMeter* meter) {
-  auto again = co_await sort_records(records, who, now, held, meter, &fates);
+                                         std::vector<RecordFate> const& fates, Aside& aside) {
+  auto again = co_await sort_records(records, who, now, held, aside, &fates);
   co_return std::move(again.block);
 }
 
@@ -267,7 +267,7 @@ io::Task<http::ServerResponse> Kinesis::put(http::ServerRequest request, Caller 
   if (auto const error = unknown_stream(*stream->name)) co_return aws_answer(*error, reply);
 
   auto const now = parts_.clock.wall();
-  auto sorted = co_await sort_records(records, caller.principal, now, held, parts_.turns);
+  auto sorted = co_await sort_records(records, caller.principal, now, held, aside_);
   PutOutcome outcome;
   if (sorted.block.empty()) {
     // With no event in it, a request has no place in the log; its numbers lie just before the next batch's.
@@ -276,7 +276,7 @@ io::Task<http::ServerResponse> Kinesis::put(http::ServerRequest request, Caller 
   } else {
     auto const events = sorted.block.size();
     auto const rebuild = [&] {
-      return sorted_again(records, caller.principal, now, held, sorted.fates, parts_.turns);
+      return sorted_again(records, caller.principal, now, held, sorted.fates, aside_);
     };
     auto appended =
         co_await append_held(parts_, std::move(sorted.block), rebuild, repeat, settings_.hold);

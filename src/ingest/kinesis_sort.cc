@@ -12,10 +12,14 @@ constexpr std::size_t letter_bytes = 64 * 1024;
 
 class Sorting {
  public:
-  Sorting(model::Principal const& who, WallTime now) : who_(who), now_(now), sorter_(who, "key") {}
+  Sorting(model::Principal const& who, WallTime now, Aside& aside)
+      : who_(who), now_(now), aside_(aside), sorter_(who, "key") {}
 
-  void add(std::string_view text, RecordFate& fate) {
-    auto refused = sorter_.add(text);
+  void add(std::string_view text, RecordFate& fate) { note(text, sorter_.add(text), fate); }
+  io::Task<void> add_large(std::string_view text, RecordFate& fate) {
+    note(text, co_await sorter_.add(text, aside_), fate);
+  }
+  void note(std::string_view text, std::optional<Refused> refused, RecordFate& fate) {
     if (refused) return refuse(text, std::move(*refused), fate);
     ++fate.events;
   }
@@ -41,6 +45,7 @@ class Sorting {
  private:
   model::Principal const& who_;
   WallTime now_;
+  Aside& aside_;
   Sorter sorter_;
   SortedRecords out_;
 };
@@ -48,21 +53,26 @@ class Sorting {
 }  // namespace
 
 io::Task<SortedRecords> sort_records(RecordData const& records, model::Principal const& who,
-                                     WallTime now, ExpandedMemory::Hold& held, TurnMeter* meter,
+                                     WallTime now, ExpandedMemory::Hold& held, Aside& aside,
                                      std::vector<RecordFate> const* again) {
-  Sorting sorting(who, now);
+  Sorting sorting(who, now, aside);
   sorting.block().reserve(records.bytes.size(), records.size());
   std::vector<RecordFate> fates(records.size());
-  Turns turns(meter);
+  Turns turns(aside.meter());
   std::size_t expanded = 0;
   for (std::size_t i = 0; i < records.size(); ++i) {
     auto const data = records[i];
     auto& fate = fates[i];
-    if (turns.spend(data.size())) co_await turns.next();
+    bool const is_large = aside.takes(data.size());
+    if (turns.spend(is_large ? 0 : data.size())) co_await turns.next();
     if (is_plain_record(data)) {
       // Aggregated records before this one may have filled the request.
       fate.left = again != nullptr ? (*again)[i].left : sorting.taken() >= RecordLimits::events;
-      if (!fate.left) sorting.add(data, fate);
+      if (fate.left) continue;
+      if (is_large)
+        co_await sorting.add_large(data, fate);
+      else
+        sorting.add(data, fate);
     } else if (again != nullptr && (*again)[i].left) {
       fate.left = true;
     } else {
@@ -76,6 +86,10 @@ io::Task<SortedRecords> sort_records(RecordData const& records, model::Principal
       } else {
         expanded += opened->expanded_bytes;
         for (auto const text : opened->texts) {
+          if (aside.takes(text.size())) {
+            co_await sorting.add_large(text, fate);
+            continue;
+          }
           if (turns.spend(text.size())) co_await turns.next();
           sorting.add(text, fate);
         }

@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "base/time.h"
+#include "ingest/aside.h"
 #include "ingest/expanded_memory.h"
 #include "ingest/intake.h"
 #include "ingest/kinesis_request.h"
-#include "ingest/turns.h"
 #include "store/store.h"
 
 namespace millrace::ingest {
@@ -32,7 +32,7 @@ struct SortedRecords {
 // In turns. `again`: the fates of an earlier call for the same records, of which the same block is made. What is referred to outlives
 // the Task.
 io::Task<SortedRecords> sort_records(RecordData const& records, model::Principal const& who,
-                                     WallTime now, ExpandedMemory::Hold& held, TurnMeter* meter,
+                                     WallTime now, ExpandedMemory::Hold& held, Aside& aside,
                                      std::vector<RecordFate> const* again = nullptr);
 
 }  // namespace millrace::ingest
