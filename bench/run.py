@@ -13,6 +13,7 @@ from pathlib import Path
 from endpoints import client, idle, isolation, round_trip, storm
 from quiet import quiet
 from receiver import receive
+from loop import loop
 from shared import (ACCOUNT, QUICK, ROOT, Folder, Server, SinkProgram, Tls, add_streams, call_all, cpu_of, end_server, event, events_file, folder_bytes, load,
                     pause, pinned, producer_form, producer_token, resident_mb, server, signed_headers, stream_form, tool, wait_for)
 
@@ -200,7 +201,7 @@ def streams(folder):
 
 
 def main():
-    questions = {f.__name__: f for f in (ingest, delivery, end_to_end, client, idle, storm, round_trip, isolation, memory, start, quiet, receive, streams)}
+    questions = {f.__name__: f for f in (ingest, delivery, end_to_end, client, idle, storm, round_trip, isolation, memory, start, quiet, receive, streams, loop)}
     chosen = [w for w in sys.argv[1:] if not w.startswith("--")]
     if not chosen or any(w not in questions for w in chosen):
         print(__doc__, "\nquestions:", ", ".join(questions), file=sys.stderr)

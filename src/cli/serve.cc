@@ -103,6 +103,16 @@ void warn_of_dangers(Settings const& settings, Log& log) {
                 {{"ranges", fmt::format("{}", fmt::join(settings.node.allow, ","))}});
 }
 
+void fit_connections(std::size_t& connections, std::uint64_t descriptors, Log& log) {
+  auto const fitting = commands::connections_within(connections, descriptors);
+  if (fitting < connections)
+    log.warning(
+        "fewer connections are taken than listen.connections says: the process may not open so "
+        "many descriptors; raise its limit (LimitNOFILE of a systemd unit, ulimit -n of a shell)",
+        {{"taken", fitting}, {"wanted", connections}, {"descriptors", descriptors}});
+  connections = fitting;
+}
+
 std::size_t loops_of(Settings const& settings) {
   if (settings.loops != 0) return settings.loops;
   return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 64);
@@ -113,7 +123,7 @@ std::size_t loops_of(Settings const& settings) {
 commands::Exit serve(Settings settings, Guest* guest) {
   // The process.
   commands::ignore_broken_pipes();
-  commands::raise_descriptor_limit();
+  auto const descriptors = commands::raise_descriptor_limit();
   settings.node.socket = commands::take_handed_socket();
 
   // The outside world.
@@ -132,6 +142,7 @@ commands::Exit serve(Settings settings, Guest* guest) {
   meters.push_back(&own_meter);
 
   // The node, from its start to its stop.
+  fit_connections(settings.node.http.connections, descriptors, *log);
   warn_of_dangers(settings, *log);
   Life life{.parts = {.loop = context.get_executor(),
                       .loops = loops.executors(),

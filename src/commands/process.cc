@@ -35,6 +35,13 @@ std::uint64_t raise_descriptor_limit() {
   return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
 }
 
+std::size_t connections_within(std::size_t wanted, std::uint64_t descriptors) {
+  if (descriptors == 0) return wanted;
+  auto const kept = std::max<std::uint64_t>(descriptors / 4, 64);
+  auto const room = descriptors > kept ? descriptors - kept : 1;
+  return static_cast<std::size_t>(std::min<std::uint64_t>(wanted, room));
+}
+
 void ignore_broken_pipes() { std::signal(SIGPIPE, SIG_IGN); }
 
 std::optional<int> take_handed_socket() {

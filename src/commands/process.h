@@ -1,5 +1,6 @@
 // What concerns the process itself: descriptors, signals, what systemd hands over.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -10,6 +11,10 @@ namespace millrace::commands {
 
 // Raises the limit of open descriptors to what the system allows; answers how many that is.
 std::uint64_t raise_descriptor_limit();
+
+// How many connections of clients a process can hold that may open so many descriptors (0: nobody knows): `wanted`, or fewer. A quarter of
+// the descriptors, and 64 at least, stay for files and for connections to others.
+std::size_t connections_within(std::size_t wanted, std::uint64_t descriptors);
 
 // A peer that goes away is an error of a write, never the end of the process.
 void ignore_broken_pipes();

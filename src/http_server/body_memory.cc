@@ -40,13 +40,19 @@ BodyMemory::Hold::~Hold() {
     state.bytes -= bytes_;
     --(placed_ ? taken.bodies : taken.waiting);
     if (taken.bodies == 0 && taken.waiting == 0) state.shares.erase(at_);
+    if (listed_) state.waiters.erase(*listed_);
   });
+  memory_.wake_next();
 }
 
 BodyMemory::Grant BodyMemory::Hold::grow(std::size_t bytes) {
   check(bytes >= bytes_, "a hold grows");
-  return memory_.state_.with([&](State& state) {
+  bool waited = false;
+  auto const granted = memory_.state_.with([&](State& state) {
     auto& taken = at_->second;
+    if (listed_) state.waiters.erase(*listed_);
+    listed_.reset();
+    waited = std::exchange(woken_, false);
     auto const more = bytes - bytes_;
     auto const grant = memory_.judge(state, taken, share_, more, placed_);
     if (grant != Grant::given) {
@@ -63,6 +69,34 @@ BodyMemory::Grant BodyMemory::Hold::grow(std::size_t bytes) {
     bytes_ = bytes;
     return grant;
   });
+  // Where there was room for one there may be some for the next.
+  if (waited && granted == Grant::given) memory_.wake_next();
+  return granted;
+}
+
+void BodyMemory::Hold::wait(std::size_t bytes, std::function<void()> wake) {
+  memory_.state_.with([&](State& state) {
+    check(!listed_, "a hold waits once");
+    listed_ = state.waiters.insert(state.waiters.end(), Waiter{this, bytes, std::move(wake)});
+  });
+  memory_.wake_next();  // it may have come meanwhile
+}
+
+void BodyMemory::wake_next() {
+  std::function<void()> wake;
+  state_.with([&](State& state) {
+    for (auto at = state.waiters.begin(); at != state.waiters.end(); ++at) {
+      auto& hold = *at->hold;
+      auto const more = at->bytes - hold.bytes_;
+      if (judge(state, hold.at_->second, hold.share_, more, hold.placed_) != Grant::given) continue;
+      wake = std::move(at->wake);
+      hold.listed_.reset();
+      hold.woken_ = true;
+      state.waiters.erase(at);
+      return;
+    }
+  });
+  if (wake) wake();
 }
 
 }  // namespace millrace::http::server

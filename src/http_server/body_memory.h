@@ -2,11 +2,16 @@
 //   Rules    A share has no more bytes and bodies than it says. Of the whole, the last quarter is for shares that hold little (one part in
 //            32), so that a few large ones never keep all others out. A share that may have all has all.
 //   Protocols  One Hold for each body, be it a connection's or a stream's: grow() before bytes are kept, destroy it when they are not.
+//   Waiting  Whoever was not given what it asked for may wait to be woken: in the order in which they began, one by one, and only where there
+//            is room for what it wants, so that what is given back costs nothing for those that cannot have it.
 //   Threads  Any.
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <list>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "http_server/server.h"
@@ -19,6 +24,12 @@ class BodyMemory {
     std::size_t bytes = 0, bodies = 0, waiting = 0;
   };
   using Shares = std::map<std::string, Taken>;
+  class Hold;
+  struct Waiter {
+    Hold* hold;
+    std::size_t bytes;  // in all
+    std::function<void()> wake;
+  };
 
  public:
   enum class Grant : std::uint8_t {
@@ -36,7 +47,7 @@ class BodyMemory {
   BodyMemory& operator=(BodyMemory const&) = delete;
   Usage usage() const;
 
-  // A body's part. What it holds goes back when it is destroyed. The BodyMemory outlives it.
+  // A body's part, of the loop of its connection. What it holds goes back when it is destroyed. The BodyMemory outlives it.
   class Hold {
    public:
     Hold(BodyMemory& memory, BodyShare share);
@@ -45,22 +56,29 @@ class BodyMemory {
     Hold& operator=(Hold const&) = delete;
     // To hold `bytes` in all, at least as many as before. The first success takes a place among the share's bodies.
     Grant grow(std::size_t bytes);
+    // `wake` is called once, on any thread, perhaps within this call: when `bytes` can be had. It only says so: call grow(), whose success
+    // wakes the next. A later grow(), and the end of the Hold, take it back.
+    void wait(std::size_t bytes, std::function<void()> wake);
     std::size_t bytes() const { return bytes_; }
     BodyShare const& share() const { return share_; }
 
    private:
+    friend class BodyMemory;
     BodyMemory& memory_;
     BodyShare share_;
     Shares::iterator at_;
     std::size_t bytes_ = 0;
-    bool placed_ = false, waiting_ = false;
+    bool placed_ = false, waiting_ = false, woken_ = false;
+    std::optional<std::list<Waiter>::iterator> listed_;
   };
 
  private:
   struct State {
     Shares shares;
     std::size_t bytes = 0;
+    std::list<Waiter> waiters;  // the longest first
   };
+  void wake_next();
   Grant judge(State const& state, Taken const& taken, BodyShare const& share, std::size_t more,
               bool placed) const;
 

@@ -53,6 +53,62 @@ TEST(BodyMemoryTest, room_that_is_given_back_goes_to_who_asks_again) {
   EXPECT_EQ(second.grow(100), Grant::given);
 }
 
+TEST(BodyMemoryTest, who_waits_is_woken_in_order_and_only_where_there_is_room_for_it) {
+  BodyMemory memory(1000);
+  auto first = std::make_unique<Hold>(memory, share("a", 100));
+  EXPECT_EQ(first->grow(100), Grant::given);
+  auto holder = std::make_unique<Hold>(memory, share("b", 100));
+  EXPECT_EQ(holder->grow(100), Grant::given);
+  Hold other(memory, share("b", 100)), large(memory, share("a", 100)),
+      small(memory, share("a", 100));
+  std::string woken;
+  EXPECT_EQ(other.grow(50), Grant::share_full);
+  other.wait(50, [&] { woken += "other "; });
+  EXPECT_EQ(large.grow(80), Grant::share_full);
+  large.wait(80, [&] { woken += "large "; });
+  EXPECT_EQ(small.grow(20), Grant::share_full);
+  small.wait(20, [&] { woken += "small "; });
+  EXPECT_EQ(woken, "");
+
+  first.reset();
+  EXPECT_EQ(woken, "large ") << "the share of the other is as full as before; one at a time";
+  EXPECT_EQ(large.grow(80), Grant::given);
+  EXPECT_EQ(woken, "large small ");
+  EXPECT_EQ(small.grow(20), Grant::given);
+  holder.reset();
+  EXPECT_EQ(woken, "large small other ");
+}
+
+TEST(BodyMemoryTest, who_is_woken_and_goes_lets_the_next_have_it) {
+  BodyMemory memory(1000);
+  auto first = std::make_unique<Hold>(memory, share("a", 100));
+  EXPECT_EQ(first->grow(100), Grant::given);
+  auto gone = std::make_unique<Hold>(memory, share("a", 100));
+  auto left = std::make_unique<Hold>(memory, share("a", 100));
+  Hold last(memory, share("a", 100));
+  std::string woken;
+  gone->wait(100, [&] { woken += "gone "; });
+  left->wait(100, [&] { woken += "left "; });
+  last.wait(100, [&] { woken += "last "; });
+
+  left.reset();
+  first.reset();
+  gone.reset();
+
+  EXPECT_EQ(woken, "gone last ");
+  EXPECT_EQ(last.grow(100), Grant::given);
+}
+
+TEST(BodyMemoryTest, who_waits_though_there_is_room_is_woken_at_once) {
+  BodyMemory memory(1000);
+  Hold one(memory, share("a", 100));
+  int woken = 0;
+
+  one.wait(100, [&] { ++woken; });
+
+  EXPECT_EQ(woken, 1);
+}
+
 TEST(BodyMemoryTest, as_many_wait_as_the_share_has_bodies) {
   BodyMemory memory(1000);
   std::list<Hold> holds;

@@ -11,8 +11,7 @@
 namespace millrace::http::server {
 namespace {
 
-constexpr auto tick = std::chrono::milliseconds(20);  // between two looks whether there is room
-constexpr std::size_t body_step = 256 * 1024;         // how a body's share of the memory grows
+constexpr std::size_t body_step = 256 * 1024;  // how a body's share of the memory grows
 
 // A request that is being read.
 struct Incoming {
@@ -43,6 +42,10 @@ class Http1Session final : public Session {
   void drain() override {
     if (c_.stage() == Stage::idle) c_.stream->close();
   }
+  void sweep() override {
+    if (waits_ && (c_.core.clock.now() >= waits_->until || c_.cannot_send(waits_->missing)))
+      room_->notify();
+  }
 
  private:
   using Stopped = std::optional<Refusal>;  // nullopt: go on
@@ -55,7 +58,9 @@ class Http1Session final : public Session {
   io::Task<Stopped> read_body(Incoming& in);
   io::Task<Stopped> read_counted(std::size_t length, std::string& body);
   io::Task<Stopped> read_chunks(std::string& body);
-  io::Task<Stopped> hold(std::size_t bytes);  // in all; waits for room
+  // In all; waits for room. `missing`: how many bytes of the body have to come yet; 0: nobody knows.
+  io::Task<Stopped> hold(std::size_t bytes, std::size_t missing);
+  void wake_when_given(std::size_t bytes);
   Refusal no_room(BodyMemory::Grant grant);
   io::Task<bool> answer(ServerResponse response, AnswerForm form);
   io::Task<bool> send_body(ServerResponse response, AnswerForm form);
@@ -65,6 +70,13 @@ class Http1Session final : public Session {
   Connection& c_;
   std::optional<BodyMemory::Hold>
       held_;  // of a body that did not come with its head, or a large head
+  struct Wait {
+    SteadyTime until;
+    std::size_t missing;  // how many bytes have to come yet; 0: nobody knows
+  };
+  std::optional<Wait> waits_;  // for room
+  // Shared with what wakes it from other loops.
+  std::shared_ptr<io::Signal> const room_ = std::make_shared<io::Signal>(c_.loop.executor);
 };
 
 io::Task<bool> Http1Session::exchange() {
@@ -162,7 +174,7 @@ io::Task<Http1Session::Stopped> Http1Session::read_body(Incoming& in) {
   held_.emplace(c_.core.bodies, c_.core.admission(in.request));
   c_.enter(Stage::body, c_.core.limits.body_pace);
   if (in.wants_continue && c_.input.empty() && body.empty()) {
-    if (auto stopped = co_await hold(0)) co_return stopped;
+    if (auto stopped = co_await hold(0, 0)) co_return stopped;
     if (!co_await c_.send("HTTP/1.1 100 Continue\r\n\r\n")) co_return gone;
     c_.enter(Stage::body, c_.core.limits.body_pace);
   }
@@ -177,7 +189,8 @@ io::Task<Http1Session::Stopped> Http1Session::read_counted(std::size_t length, s
   body.resize_and_overwrite(length, [length](char*, std::size_t) { return length; });
   while (have < length) {
     if (held_->bytes() <= have)
-      if (auto stopped = co_await hold(std::min(length, have + body_step))) co_return stopped;
+      if (auto stopped = co_await hold(std::min(length, have + body_step), length - have))
+        co_return stopped;
     auto const room = std::min(length, held_->bytes()) - have;
     auto const moved =
         c_.stream->try_read(std::as_writable_bytes(std::span(body).subspan(have, room)));
@@ -208,7 +221,7 @@ io::Task<Http1Session::Stopped> Http1Session::read_chunks(std::string& body) {
       auto const room =
           std::min(limit + ReadBuffer::size,
                    body.size() + std::max(body_step, body.size()));  // as a string grows
-      if (auto stopped = co_await hold(room)) co_return stopped;
+      if (auto stopped = co_await hold(room, 0)) co_return stopped;
       body.reserve(room);
     }
     if (!co_await c_.read_more()) co_return gone;
@@ -216,7 +229,7 @@ io::Task<Http1Session::Stopped> Http1Session::read_chunks(std::string& body) {
 }
 
 // Waiting here leaves the bytes in the kernel, and so slows the peer down.
-io::Task<Http1Session::Stopped> Http1Session::hold(std::size_t bytes) {
+io::Task<Http1Session::Stopped> Http1Session::hold(std::size_t bytes, std::size_t missing) {
   auto const& clock = c_.core.clock;
   auto const until =
       clock.now() + std::chrono::duration_cast<SteadyTime::duration>(held_->share().patience);
@@ -227,9 +240,21 @@ io::Task<Http1Session::Stopped> Http1Session::hold(std::size_t bytes) {
       co_return std::nullopt;
     }
     if (grant == BodyMemory::Grant::crowded || clock.now() >= until) co_return no_room(grant);
+    if (c_.cannot_send(missing)) co_return gone;
     c_.enter_handling();
-    co_await c_.core.clock.sleep_for(tick);
+    wake_when_given(bytes);
+    waits_ = {until, missing};
+    co_await room_->wait();
+    waits_.reset();
   }
+}
+
+void Http1Session::wake_when_given(std::size_t bytes) {
+  held_->wait(bytes, [on = c_.loop.executor, room = std::weak_ptr(room_)] {
+    io::asio::post(on, [room] {
+      if (auto const waiting = room.lock()) waiting->notify();
+    });
+  });
 }
 
 // What was held goes back before the answer is written, which may take its time.

@@ -1,5 +1,7 @@
 #include "http_server/serving.h"
 
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <boost/system/system_error.hpp>
@@ -156,6 +158,19 @@ io::Task<void> Connection::linger() {
     if (moved.state != io::Moved::State::again) co_return;
     if (auto const ready = co_await stream->readable(); !ready) co_return;
   }
+}
+
+bool Connection::cannot_send(std::size_t missing) const {
+  if (stream->descriptor() < 0) return false;
+  ::pollfd look{.fd = stream->descriptor(), .events = POLLRDHUP, .revents = 0};
+  if (::poll(&look, 1, 0) <= 0) return false;
+  if ((look.revents & (POLLERR | POLLHUP)) != 0) return true;
+  int unread = 0;
+  if (missing == 0 || (look.revents & POLLRDHUP) == 0 ||
+      ::ioctl(stream->descriptor(), FIONREAD, &unread) != 0)
+    return false;
+  // TLS may have read a record of them already.
+  return static_cast<std::size_t>(unread) + (core.secure ? ReadBuffer::size : 0) < missing;
 }
 
 void Connection::cut() {

@@ -96,6 +96,9 @@ class Connection final : public Places::Resting {
   io::Task<bool> send(std::string bytes);
   // Says that nothing more comes and reads a while: closing with unread bytes resets the connection, and the peer may never see the answer.
   io::Task<void> linger();
+  // Whether the peer is known to be unable to send `missing` more bytes of a body: it has closed its side, and what lies unread is less. 0:
+  // nobody knows how many; then only a broken connection counts. False also where nobody can tell.
+  bool cannot_send(std::size_t missing) const;
   // Ends it so that the peer cannot take what it has got for whole.
   void cut();
 
