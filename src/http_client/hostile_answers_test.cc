@@ -365,6 +365,23 @@ TEST_P(BothWaysTest, an_endpoint_that_does_not_read_ends_at_the_deadline) {
   EXPECT_EQ(client->open_connections(), 0U);
 }
 
+io::Task<void> encode_unknown(Peer& peer) {
+  co_await after_request(peer,
+                         ok + "Transfer-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok and more");
+  peer.wire.close();
+}
+
+// Neither the length nor a guess at chunks says where it ends.
+TEST_P(BothWaysTest, a_body_in_an_unknown_encoding_goes_to_the_end_of_its_connection) {
+  listen(encode_unknown, GetParam());
+
+  auto const answer = ask(hook());
+
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.body, "ok and more");
+  EXPECT_THAT(answer.reason, Not(HasSubstr("bad framing")));
+}
+
 io::Task<void> answer_early(Peer& peer) {
   co_await peer.wire.read_until("\r\n\r\n");
   co_await peer.wire.send("HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n");

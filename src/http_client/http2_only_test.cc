@@ -78,6 +78,20 @@ TEST_P(Http2OnlyTest, is_not_asked_over_HTTP_1_when_it_refuses) {
   EXPECT_EQ(host.http1_requests, 0);
 }
 
+TEST_P(Http2OnlyTest, is_asked_over_HTTP_2_again_when_a_kept_connection_ends_without_a_word) {
+  EXPECT_EQ(finished_ask("x").answer.body, "x");
+  host.on_head = [this](Http2Peer& peer, Http2Request&) {
+    answer_well(host);
+    peer.close();
+  };
+
+  auto const answer = finished_ask("y").answer;
+
+  EXPECT_EQ(answer.body, "y") << answer.reason;
+  EXPECT_TRUE(answer.http2);
+  EXPECT_EQ(host.http1_requests, 0);
+}
+
 TEST_P(Http2OnlyTest, is_told_by_name_where_HTTP_2_is_switched_off) {
   ClientLimits limits;
   limits.http2 = false;
@@ -132,9 +146,8 @@ TEST_F(Http2OfferTest, is_not_made_to_one_that_chose_HTTP_1_and_ended) {
 TEST_F(Http2OfferTest, is_not_made_to_one_that_has_answered_over_HTTP_1_before) {
   begin({});
   EXPECT_EQ(finished_ask("x").answer.body, "x");
-  host.connections.back()->close();
   host.otherwise = Otherwise::the_end;
-  sim.settle();
+  sim.advance(2min);  // a connection that was kept would tell by itself
 
   auto const answer = finished_ask("y").answer;
 

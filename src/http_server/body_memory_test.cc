@@ -134,6 +134,19 @@ TEST(BodyMemoryTest, large_shares_leave_the_last_quarter_to_small_ones) {
   EXPECT_LE(memory.usage().bytes, 3200U);
 }
 
+TEST(BodyMemoryTest, the_whole_has_an_end_for_small_bodies_too) {
+  BodyMemory memory(3200);
+  std::list<Hold> small;
+  for (int i = 0; i < 32; ++i) {
+    small.emplace_back(memory, share(std::to_string(i), 800));
+    EXPECT_EQ(small.back().grow(100), Grant::given) << i;
+  }
+  Hold late(memory, share("late", 800));
+
+  EXPECT_EQ(late.grow(1), Grant::memory_full);
+  EXPECT_EQ(memory.usage().bytes, 3200U);
+}
+
 TEST(BodyMemoryTest, a_share_of_the_whole_may_have_the_whole) {
   BodyMemory memory(1000);
   Hold one(memory, share("all", 1000));

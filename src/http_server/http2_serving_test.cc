@@ -369,6 +369,15 @@ TEST_F(Http2ServingTest, bodies_are_held_as_they_come_and_given_back_at_the_end)
   EXPECT_EQ(held(), 0U);
 }
 
+TEST_F(Http2ServingTest, a_body_is_given_back_though_its_answer_is_not_read) {
+  say(Http2Caller::hello({{initial_window_size, 0}}) + settings_ack());
+  say(Http2Caller::post(1, "/", std::string(1000, 'x')));
+  answer(request().stream, "y");
+
+  EXPECT_EQ(serving->unsent(), 1U);
+  EXPECT_EQ(held(), 0U);
+}
+
 // All memory is another's.
 class Http2CrowdedTest : public Http2ServingTest {
  protected:
@@ -436,7 +445,7 @@ TEST_F(Http2ServingTest, a_large_body_comes_through_windows_that_stay_open) {
   say_hello();
   std::string body;
   for (int i = 0; body.size() < 3'000'000; ++i) body += std::to_string(i) + ",";
-  std::uint64_t sent = 0;
+  std::uint64_t sent = 0, widest = 0;
   say(headers(1,
               Http2Caller::block("POST", "/", {{"content-length", std::to_string(body.size())}})));
   while (sent < body.size()) {
@@ -444,8 +453,10 @@ TEST_F(Http2ServingTest, a_large_body_comes_through_windows_that_stay_open) {
     sent += piece.size();
     for (std::uint32_t const id : {0U, 1U}) ASSERT_LE(sent, 65'535 + caller->credits[id]);
     say(data(1, piece, sent == body.size()));
+    widest = std::max(widest, 65'535 + std::min(caller->credits[0], caller->credits[1]) - sent);
   }
 
+  EXPECT_GT(widest, 200'000U) << "what is on its way over a long line";
   EXPECT_EQ(request().request.body, body);
 }
 
@@ -674,6 +685,16 @@ TEST_F(Http2ServingTest, a_busy_client_that_keeps_to_the_rules_is_no_flood) {
     say(Http2Caller::post(id, "/", "x") + window_update(0, 40'000) + ping());
     answer(request().stream, std::string(40'000, 'x'));
     say(window_update(id, 40'000));
+  }
+
+  EXPECT_FALSE(serving->is_over()) << serving->objection();
+}
+
+TEST_F(Http2ServingTest, a_client_of_many_small_requests_is_no_flood) {
+  say_hello();
+  for (std::uint32_t id = 1; id < 10'000; id += 2) {
+    say(Http2Caller::post(id, "/", "x") + window_update(0, 2) + ping());
+    answer(request().stream, "ok");
   }
 
   EXPECT_FALSE(serving->is_over()) << serving->objection();

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <cstdio>
+#include <filesystem>
 
 #include "testing/certificates.h"
 
@@ -51,11 +52,23 @@ TEST_F(TlsFilesTest, a_new_pair_is_served_from_then_on) {
   EXPECT_EQ(pair.look(), Look::same);
 }
 
+// Of the same size and in the same place: the time alone tells.
 TEST_F(TlsFilesTest, files_that_are_written_over_in_place_count_too) {
-  auto pair = open();
-  auto const leaf = authority.leaf({.names = {"localhost"}, .addresses = {"127.0.0.1"}});
-  files.write("key.pem", leaf.key_pem);
-  files.write("cert.pem", leaf.certificate_pem);
+  auto const write = [&](std::string const& name, std::string text) {
+    text.resize(8192, '\n');
+    return files.write(name, text);
+  };
+  auto const first = authority.leaf({.names = {"localhost"}});
+  auto const certificate = write("cert.pem", first.certificate_pem);
+  auto const key = write("key.pem", first.key_pem);
+  for (auto const& file : {certificate, key})
+    std::filesystem::last_write_time(
+        file, std::filesystem::last_write_time(file) - std::chrono::hours(1));
+  auto pair = std::move(*TlsFiles::open(certificate, key));
+
+  auto const next = authority.leaf({.names = {"localhost"}});
+  write("key.pem", next.key_pem);
+  write("cert.pem", next.certificate_pem);
 
   EXPECT_EQ(pair.look(), Look::renewed);
 }
