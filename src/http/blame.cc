@@ -25,6 +25,10 @@ constexpr auto certificates_of_ours =
 constexpr auto certificates_of_both =
     std::to_array<int>({X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CRL_NOT_YET_VALID});
 
+constexpr auto certificates_of_strangers = std::to_array<int>(
+    {X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT,
+     X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE});
+
 bool is_in(auto const& codes, int code) { return std::ranges::find(codes, code) != codes.end(); }
 
 }  // namespace
@@ -39,6 +43,8 @@ Blame blame_of_certificate(int error) {
   if (is_in(certificates_of_ours, error)) return Blame::ours;
   return is_in(certificates_of_both, error) ? Blame::ambiguous : Blame::endpoint;
 }
+
+bool is_about_authority(int error) { return is_in(certificates_of_strangers, error); }
 
 Blame blame_of_tls(unsigned long code) {
   if (ERR_SYSTEM_ERROR(code)) return blame_of_errno(ERR_GET_REASON(code));

@@ -8,7 +8,10 @@ using io::Blame;
 using io::blame_of_errno;
 
 Blame blame_of_name(int status);  // ARES_...; of the ambiguous ones Resolver::silence tells more
-Blame blame_of_certificate(int error);   // X509_V_ERR_...
+// X509_V_ERR_...; of the ambiguous ones, which our clock may cause, the certificates of others tell more.
+Blame blame_of_certificate(int error);
+bool is_about_authority(
+    int error);  // nobody whom we trust vouches for it: it may be that we trust nobody
 Blame blame_of_tls(unsigned long code);  // ERR_peek_error()'s
 
 }  // namespace millrace::http

@@ -34,6 +34,15 @@ TEST(BlameTest, each_trouble_with_a_certificate_is_put_where_it_belongs) {
         << X509_verify_cert_error_string(error);
 }
 
+TEST(BlameTest, an_authority_may_be_unknown_because_none_is_known) {
+  std::set<int> const of_authorities = {
+      X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT,
+      X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE};
+  for (int error = X509_V_ERR_UNSPECIFIED; error <= 100; ++error)
+    EXPECT_EQ(is_about_authority(error), of_authorities.contains(error))
+        << X509_verify_cert_error_string(error);
+}
+
 TEST(BlameTest, what_TLS_says_is_the_endpoints_but_for_memory_and_errnos_of_ours) {
   auto const of_tls = [](int reason) { return ERR_PACK(ERR_LIB_SSL, 0, reason); };
   for (int alert = 0; alert < 256; ++alert)

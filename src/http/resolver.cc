@@ -16,7 +16,7 @@ namespace ip = boost::asio::ip;
 constexpr std::size_t max_addresses = 64;
 constexpr std::size_t max_kept_names = 4096;
 constexpr auto longest_kept = std::chrono::seconds(60);
-constexpr auto well_for = std::chrono::seconds(60);  // after a success the resolver counts as well
+constexpr std::size_t max_silent_names = 1024;
 
 std::int64_t stamp_of_settings() {
   struct stat status{};
@@ -109,6 +109,8 @@ void Resolver::close() {
   for (auto const& [socket, watch] : watches_) watch->let_go();
   watches_.clear();
   pending_ = 0;
+  beside_.reset();
+  settle_waiting();
 }
 
 bool Resolver::open() {
@@ -140,6 +142,7 @@ bool Resolver::open() {
 }
 
 std::shared_ptr<Lookup> Resolver::look_up(std::string const& host) {
+  if (silent_.contains(host)) ask_beside(host);
   auto const known = lookups_.find(host);
   if (known != lookups_.end() && (!known->second->done || clock_.now() < known->second->good_until))
     return known->second;
@@ -147,12 +150,16 @@ std::shared_ptr<Lookup> Resolver::look_up(std::string const& host) {
     std::erase_if(lookups_, [](auto const& entry) { return entry.second->done; });
   auto const lookup = std::make_shared<Lookup>(loop_);
   lookups_[host] = lookup;
+  ask(host, lookup);
+  return lookup;
+}
+
+void Resolver::ask(std::string const& host, std::shared_ptr<Lookup> const& lookup) {
   auto asked = std::make_unique<Asked>(*this, host, lookup);
+  lookup->asked_at = clock_.now();
   ++pending_;
-  if (!open()) {
-    answered(*asked, ARES_ENOTINITIALIZED, nullptr);
-    return lookup;
-  }
+  if (!open()) return answered(*asked, ARES_ENOTINITIALIZED, nullptr);
+  asking_ = true;
   ares_addrinfo_hints hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
@@ -166,21 +173,28 @@ std::shared_ptr<Lookup> Resolver::look_up(std::string const& host) {
         if (found != nullptr) ares_freeaddrinfo(found);
       },
       asked.release());
-  return lookup;
+  asking_ = false;
 }
 
-NameTrouble Resolver::silence(std::string const& host) const {
-  auto const& found = newest_ && newest_->host == host ? other_ : newest_;
-  return found && clock_.now() < found->at + well_for ? NameTrouble::name : NameTrouble::resolver;
+// One question at a time, of a name that was found before.
+void Resolver::ask_beside(std::string const& host) {
+  auto const* const other = found_.beside(host);
+  if (beside_ || other == nullptr) return;
+  auto const name = other->who;
+  beside_ = std::make_shared<Lookup>(loop_);
+  ask(name, beside_);
 }
 
-void Resolver::found(std::string const& host) {
-  if (newest_ && newest_->host != host) other_ = std::move(newest_);
-  newest_ = {host, clock_.now()};
+NameTrouble Resolver::silence(std::string const& host) {
+  auto const open = lookups_.find(host);
+  if (open != lookups_.end() && found_.beside(host, open->second->asked_at))
+    return NameTrouble::name;
+  if (silent_.size() >= max_silent_names) silent_.clear();
+  silent_.insert(host);
+  return NameTrouble::resolver;
 }
 
 void Resolver::answered(Asked& asked, int status, ares_addrinfo* found_nodes) {
-  --pending_;
   auto& lookup = *asked.lookup;
   int ttl = static_cast<int>(longest_kept.count());
   std::vector<ip::address> addresses;
@@ -190,22 +204,45 @@ void Resolver::answered(Asked& asked, int status, ares_addrinfo* found_nodes) {
     if (auto const address = address_of(*node)) addresses.push_back(*address);
   }
   if (status == ARES_SUCCESS && addresses.empty()) status = ARES_ENODATA;
-  lookup.done = true;
-  if (status == ARES_SUCCESS) {
-    lookup.addresses = in_turn(addresses);
-    found(asked.host);
-    lookup.good_until = clock_.now() + std::chrono::seconds(std::max(ttl, 1));
+  bool const is_beside = asked.lookup == beside_;
+  if (is_beside) beside_.reset();
+  if (status != ARES_SUCCESS) {
+    if (!is_beside) failed(asked.host, asked.lookup, status);
   } else {
-    auto const blame = blame_of_name(status);
-    lookup.trouble = blame == Blame::endpoint ? NameTrouble::name
-                     : blame == Blame::ours   ? NameTrouble::resolver
-                                              : silence(asked.host);
-    lookup.reason = fmt::format("{}: {}", asked.host, words_of(status));
-    if (auto const own = lookups_.find(asked.host);
-        own != lookups_.end() && own->second == asked.lookup)
-      lookups_.erase(own);
+    lookup.done = true;
+    lookup.addresses = in_turn(addresses);
+    if (!asking_) found_.note(asked.host, clock_.now());
+    silent_.erase(asked.host);
+    lookup.good_until = clock_.now() + std::chrono::seconds(std::max(ttl, 1));
+    lookup.changed.notify();
   }
-  lookup.changed.notify();
+  if (is_beside) settle_waiting();
+  --pending_;  // not before: c-ares may be asked from here, and not be made anew
+}
+
+void Resolver::failed(std::string const& host, std::shared_ptr<Lookup> const& lookup, int status) {
+  if (blame_of_name(status) == Blame::ambiguous && !found_.beside(host, lookup->asked_at)) {
+    ask_beside(host);
+    if (beside_) return waiting_.push_back({host, lookup, status});  // else it is answered already
+  }
+  settle(host, lookup, status);
+}
+
+void Resolver::settle(std::string const& host, std::shared_ptr<Lookup> const& lookup, int status) {
+  auto const blame = blame_of_name(status);
+  bool const of_name = blame == Blame::endpoint ||
+                       (blame == Blame::ambiguous && found_.beside(host, lookup->asked_at));
+  lookup->trouble = of_name ? NameTrouble::name : NameTrouble::resolver;
+  lookup->reason = fmt::format("{}: {}", host, words_of(status));
+  lookup->done = true;
+  if (auto const own = lookups_.find(host); own != lookups_.end() && own->second == lookup)
+    lookups_.erase(own);
+  lookup->changed.notify();
+}
+
+// The question beside them has been answered, or never will be.
+void Resolver::settle_waiting() {
+  for (auto const& one : std::exchange(waiting_, {})) settle(one.host, one.lookup, one.status);
 }
 
 void Resolver::tick() {

@@ -2,6 +2,8 @@
 //   Threads  One loop's.
 //   Time     Answers are kept for as long as their TTL says, 1 s at least and 60 s at most. A question is sent again after 0.7 s and
 //            2.1 s (in real time); who waits has the deadline, and tick() moves c-ares on.
+//   Fault    Where no server can answer for a name, another name that was found before is asked for, too: if that is found meanwhile, the
+//            trouble is the name's; else it is that of our name servers. The answer waits for this, the asker only for as long as he likes.
 //   Order    IPv6 first, then the families in turn; within a family as the server said.
 #pragma once
 #include <ares.h>
@@ -10,11 +12,12 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <map>
 #include <memory>
-#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "http/went_well.h"
 #include "io/clock.h"
 #include "io/task.h"
 
@@ -22,8 +25,8 @@ namespace millrace::http {
 
 enum class NameTrouble : std::uint8_t {
   none,
-  name,  // the name's own: it does not exist, or has no address
-  resolver,  // no server answers, or none can; with another name found in the last 60 s it counts as the name's
+  name,      // the name's own: it does not exist, or has no address
+  resolver,  // no server answers, or none can, and no other name was found meanwhile
 };
 
 struct Lookup {
@@ -33,7 +36,7 @@ struct Lookup {
   std::string reason;
   std::vector<boost::asio::ip::address>
       addresses;  // in the order in which to try them, 64 at most, none twice
-  SteadyTime good_until{};
+  SteadyTime asked_at{}, good_until{};
   io::Signal changed;
 };
 
@@ -51,8 +54,9 @@ class Resolver {
   void tick();
   void close();  // lookups under way end, as trouble of the resolver
   bool is_busy() const { return pending_ > 0; }
-  // What it means that nobody answers for this name.
-  NameTrouble silence(std::string const& host = {}) const;
+  // What it means that nobody has answered for this name up to now. From the next question for it on, another name is asked for
+  // beside it, so that the next silence tells.
+  NameTrouble silence(std::string const& host);
 
  private:
   struct Watch;
@@ -61,8 +65,12 @@ class Resolver {
   void socket_changed(ares_socket_t socket, bool read, bool write);
   void process(ares_socket_t read, ares_socket_t write);
   static void wait(std::shared_ptr<Watch> const& watch, bool to_write);
+  void ask(std::string const& host, std::shared_ptr<Lookup> const& lookup);
+  void ask_beside(std::string const& host);
   void answered(Asked& asked, int status, ares_addrinfo* found_nodes);
-  void found(std::string const& host);
+  void failed(std::string const& host, std::shared_ptr<Lookup> const& lookup, int status);
+  void settle(std::string const& host, std::shared_ptr<Lookup> const& lookup, int status);
+  void settle_waiting();
 
   io::Executor loop_;
   io::Clock& clock_;
@@ -71,11 +79,16 @@ class Resolver {
   std::map<ares_socket_t, std::shared_ptr<Watch>> watches_;
   std::map<std::string, std::shared_ptr<Lookup>> lookups_;
   std::size_t pending_ = 0;
-  struct Found {
+  WentWell found_;                  // the names that servers had
+  bool asking_ = false;             // what is answered now no server was asked for
+  std::shared_ptr<Lookup> beside_;  // the question for another name, while it is open
+  struct Waiting {
     std::string host;
-    SteadyTime at{};
+    std::shared_ptr<Lookup> lookup;
+    int status;
   };
-  std::optional<Found> newest_, other_;  // the newest name that was found, and the newest beside it
+  std::vector<Waiting> waiting_;  // failed, and wait for that question
+  std::set<std::string> silent_;  // names for which nobody answered in time
   std::int64_t settings_stamp_ = 0;
   SteadyTime settings_checked_{};
 };

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
+#include <filesystem>
 
 #include "base/encoding.h"
 #include "http/blame.h"
@@ -69,6 +71,32 @@ int choose_protocol(SSL*, unsigned char const** out, unsigned char* size,
     return SSL_TLSEXT_ERR_NOACK;
   *out = chosen;
   return SSL_TLSEXT_ERR_OK;
+}
+
+// OpenSSL reads the certificates of a folder one by one, when it looks for them: named by a hash of eight digits.
+bool holds_authorities(std::string const& folder) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end;
+       at.increment(error)) {
+    auto const name = at->path().filename().string();
+    if (name.size() > 9 && name[8] == '.' && name.find_first_not_of("0123456789abcdef") == 8)
+      return true;
+  }
+  return false;
+}
+
+// No authority is given, and the system has none: then no endpoint's certificate can be good.
+bool trusts_nobody(X509_STORE* store) {
+  if (sk_X509_OBJECT_num(X509_STORE_get0_objects(store)) > 0) return false;
+  char const* const named = std::getenv(X509_get_default_cert_dir_env());
+  std::string_view folders = named != nullptr ? named : X509_get_default_cert_dir();
+  for (bool more = true; more;) {
+    auto const end = folders.find(':');
+    more = end != folders.npos;
+    if (holds_authorities(std::string(folders.substr(0, end)))) return false;
+    folders.remove_prefix(more ? end + 1 : folders.size());
+  }
+  return true;
 }
 
 unsigned char const* as_unsigned(std::string_view text) {
@@ -327,7 +355,13 @@ int TlsClient::verified(int good, X509_STORE_CTX* store) {
   auto* const certificate = X509_STORE_CTX_get_current_cert(store);
   int const error = X509_STORE_CTX_get_error(store);
   stream->reason_ = certificate_trouble(error, certificate, stream->expected_name_);
-  stream->ours_ = blame_of_certificate(error) == Blame::ours;
+  auto const blame = blame_of_certificate(error);
+  stream->ours_ = blame == Blame::ours;
+  stream->early_ = blame == Blame::ambiguous;
+  if (is_about_authority(error) && trusts_nobody(X509_STORE_CTX_get0_store(store))) {
+    stream->ours_ = true;
+    stream->reason_ += "; this machine trusts no authority at all (on Debian: ca-certificates)";
+  }
   return 0;
 }
 

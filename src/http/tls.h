@@ -56,6 +56,8 @@ class TlsStream final : public io::ByteStream {
   std::string_view protocol() const;  // chosen by ALPN: "h2"; empty: none
   bool http2() const { return protocol() == "h2"; }
   bool is_ours() const { return ours_; }  // what broke it: memory, say, or our network
+  // A certificate is not valid yet, by our clock: whether that is right, others' certificates tell.
+  bool is_early() const { return early_; }
   bool wants_other_protocol() const {
     return wants_other_protocol_;
   }  // none that was offered: it broke off
@@ -91,7 +93,7 @@ class TlsStream final : public io::ByteStream {
                 used_ = 0;  // since the last request: bytes from below, and those of the answer
   bool read_waits_for_write_ = false, write_waits_for_read_ = false, broken_ = false, mute_ = false,
        closed_ = false, shaken_ = false, asked_for_certificate_ = false,
-       wants_other_protocol_ = false, ours_ = false;
+       wants_other_protocol_ = false, ours_ = false, early_ = false;
 };
 
 std::unique_ptr<TlsStream> tls_accepting(std::unique_ptr<io::ByteStream> below,

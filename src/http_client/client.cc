@@ -118,6 +118,7 @@ class Core : public std::enable_shared_from_this<Core> {
   std::shared_ptr<TlsClient const> tls_;
   Resolver resolver_;
   Turns turns_;
+  std::shared_ptr<WentWell> const certificates_ = std::make_shared<WentWell>();  // hosts
   Gate gate_{opened_at_a_time}, open_gate_{std::numeric_limits<std::size_t>::max()};
   Pool pool_;
   Tasks tasks_;
@@ -280,7 +281,8 @@ io::Task<Core::Step> Core::connect(Ask const& ask, std::shared_ptr<Origin> origi
         fmt::format("too many other connections were being opened for {}", in_words(ask.deadline))};
   answer.address = io::text_of(io::Endpoint(addresses.front(), ask.url->port));
   if (auto step = check_addresses(*ask.url, addresses)) co_return step;
-  DialNeeds const needs{network_, clock_, ask.tls, pool_.limits.connect_time, offers, turns_};
+  DialNeeds const needs{network_, clock_, ask.tls,      pool_.limits.connect_time,
+                        offers,   turns_, certificates_};
   auto const dial_began = clock_.now();
   Dialling const dialling(std::make_shared<Dial>(needs, loop_, *ask.url, std::move(addresses),
                                                  origin->session, origin));

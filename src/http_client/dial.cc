@@ -8,6 +8,7 @@ namespace millrace::http::client {
 namespace {
 
 constexpr auto head_start = std::chrono::milliseconds(200);
+constexpr auto clock_told_for = std::chrono::hours(1);  // by a good certificate of another host
 constexpr std::size_t max_tried = 8;
 constexpr std::size_t max_reason_bytes = 300;
 
@@ -67,12 +68,15 @@ io::Task<void> Dial::attempt(io::Endpoint to) {
   if (url_.tls()) {
     auto secured = needs_.tls->connecting(std::move(stream), url_, session_, needs_.http2);
     if (auto const done = co_await secured->handshake(needs_.turns); !done) {
-      auto const trouble = secured->is_ours() ? Trouble::own_side : Trouble::tls;
+      bool const ours = secured->is_ours() || (secured->is_early() && !is_clock_right());
+      auto const trouble = ours ? Trouble::own_side : Trouble::tls;
       wants_other_protocol_ = wants_other_protocol_ || secured->wants_other_protocol();
       if (!over())
         failed(Phase::tls, trouble, fmt::format("{}: {}", io::text_of(to), done.error().what));
       co_return;
     }
+    if (!secured->resumed() && needs_.certificates != nullptr)
+      needs_.certificates->note(url_.host, needs_.clock.now());
     if (over()) co_return;
     tls_took_ = needs_.clock.now() - at;
     tls_version_ = secured->version();
@@ -84,6 +88,12 @@ io::Task<void> Dial::attempt(io::Endpoint to) {
   stream_ = std::move(stream);
   --running_;
   changed.notify();
+}
+
+// To a clock that is behind, certificates of all others begin in the future, too.
+bool Dial::is_clock_right() const {
+  return needs_.certificates != nullptr &&
+         needs_.certificates->beside(url_.host, needs_.clock.now() - clock_told_for);
 }
 
 void Dial::failed(Phase where, Trouble trouble, std::string reason) {

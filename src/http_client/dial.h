@@ -12,6 +12,7 @@
 #include "http/tasks.h"
 #include "http/tls.h"
 #include "http/turns.h"
+#include "http/went_well.h"
 #include "http_client/client.h"
 
 namespace millrace::http::client {
@@ -23,6 +24,7 @@ struct DialNeeds {
   Duration connect_time;
   bool http2 = false;            // offer it
   std::optional<Turns> turns{};  // of the TLS handshakes of a loop; none: they need not wait
+  std::shared_ptr<WentWell> certificates{};  // whose were good
 };
 
 class Dial : public std::enable_shared_from_this<Dial> {
@@ -58,6 +60,7 @@ class Dial : public std::enable_shared_from_this<Dial> {
 
  private:
   io::Task<void> attempt(io::Endpoint to);
+  bool is_clock_right() const;
   void failed(Phase where, Trouble trouble, std::string reason);
   void give_up();
 

@@ -85,17 +85,18 @@ TEST_F(TlsTest, silent_handshakes_give_way_to_those_that_wait) {
 }
 
 TEST_F(TlsTest, says_why_a_certificate_is_refused) {
-  auto const refusal = [&](testing::Certificate const& leaf) {
+  auto const refusal = [&](testing::Certificate const& leaf, Trouble trouble = Trouble::tls) {
     auto const answer = ask("https://127.0.0.1" + serve_with(leaf));
-    EXPECT_EQ(answer.trouble, Trouble::tls);
+    EXPECT_EQ(answer.trouble, trouble);
     EXPECT_EQ(answer.reached, Phase::tls);
     return answer.reason;
   };
   EXPECT_THAT(
       refusal(authority.leaf({.addresses = {"127.0.0.1"}, .valid_from = -48h, .valid_to = -2h})),
       HasSubstr("certificate expired on 20"));
-  EXPECT_THAT(refusal(authority.leaf({.addresses = {"127.0.0.1"}, .valid_from = 2h})),
-              HasSubstr("not valid before 20"));
+  EXPECT_THAT(
+      refusal(authority.leaf({.addresses = {"127.0.0.1"}, .valid_from = 2h}), Trouble::own_side),
+      HasSubstr("not valid before 20"));
   EXPECT_THAT(refusal(authority.leaf({.names = {"a.example", "b.example"}})),
               HasSubstr("certificate is for a.example, b.example, not 127.0.0.1"));
   testing::CertificateAuthority const stranger("Stranger");
@@ -103,6 +104,52 @@ TEST_F(TlsTest, says_why_a_certificate_is_refused) {
               HasSubstr("issued by an unknown authority: CN=Stranger"));
   EXPECT_THAT(refusal(testing::self_signed({.addresses = {"127.0.0.1"}})),
               HasSubstr("signed by itself: CN=127.0.0.1"));
+}
+
+TEST_F(TlsTest, a_certificate_that_is_not_valid_yet_is_charged_when_that_of_another_host_is_good) {
+  testing::LeafRequest request{.names = {"localhost"}, .addresses = {"127.0.0.1"}};
+  auto const good = authority.leaf(request);
+  request.valid_from = 2h;
+  auto const early = authority.leaf(request);
+
+  EXPECT_EQ(ask("https://127.0.0.1" + serve_with(early)).trouble, Trouble::own_side)
+      << "our clock may be behind";
+  EXPECT_EQ(ask("https://localhost" + serve_with(good)).status, 200);
+  EXPECT_EQ(ask("https://127.0.0.1" + serve_with(early)).trouble, Trouble::tls);
+  EXPECT_EQ(ask("https://localhost" + serve_with(early)).trouble, Trouble::own_side)
+      << "its own was good before";
+  sim.advance(2h);
+  EXPECT_EQ(ask("https://127.0.0.1" + serve_with(early)).trouble, Trouble::own_side)
+      << "a clock may be set meanwhile";
+}
+
+// For as long as it lives, OpenSSL finds no authority of the system.
+struct NoTrust {
+  explicit NoTrust(std::string const& empty_folder) {
+    ::setenv("SSL_CERT_DIR", empty_folder.c_str(), 1);
+    ::setenv("SSL_CERT_FILE", (empty_folder + "/none.pem").c_str(), 1);
+  }
+  ~NoTrust() {
+    ::unsetenv("SSL_CERT_DIR");
+    ::unsetenv("SSL_CERT_FILE");
+  }
+  NoTrust(NoTrust const&) = delete;
+  NoTrust& operator=(NoTrust const&) = delete;
+};
+
+TEST_F(TlsTest, an_empty_trust_store_is_trouble_of_our_own) {
+  testing::TemporaryFiles const empty;
+  NoTrust const nobody(empty.folder());
+  auto const leaf = authority.leaf({.addresses = {"127.0.0.1"}});
+  begin({}, {});
+
+  auto const answer = ask("https://127.0.0.1" + serve_with(leaf));
+
+  EXPECT_EQ(answer.trouble, Trouble::own_side);
+  EXPECT_THAT(answer.reason, HasSubstr("this machine trusts no authority at all"));
+  testing::CertificateAuthority const stranger("Stranger");
+  begin({}, {.extra_ca = stranger.certificate_pem()});
+  EXPECT_EQ(ask("https://127.0.0.1" + serve_with(leaf)).trouble, Trouble::tls);
 }
 
 TEST_F(TlsTest, resumes_sessions) {
