@@ -129,6 +129,71 @@ TEST_F(WallsTest, another_account_sees_and_changes_nothing) {
   EXPECT_TRUE(world.registry->access_key(key_id));
 }
 
+TEST_F(WallsTest, a_token_that_has_ended_or_is_revoked_opens_nothing) {
+  using namespace std::chrono_literals;
+  auto const made = [&](std::optional<WallTime> end) {
+    return *world.sim.run(
+        world.registry->add_token("t", Role::owner, {"*"}, world.root, std::nullopt, end));
+  };
+  auto const ended = made(world.sim.clock().wall() + 1h);
+  auto const revoked = made(std::nullopt);
+  EXPECT_EQ(world.call("GET", "/api/v1/tokens", ended.secret).status, 200);
+  world.sim.advance(2h);
+  ASSERT_TRUE(world.sim.run(world.registry->revoke_token(revoked.record.id, world.root)));
+
+  for (auto const& route : routes()) {
+    if (route.access == Access::open) continue;
+    for (auto const& secret : {ended.secret, revoked.secret})
+      EXPECT_EQ(call(route, secret).status, 401) << route.method << route.path;
+  }
+}
+
+// Counts of what was let go are told by account, and no other's.
+TEST_F(WallsTest, of_several_accounts_each_has_its_wall) {
+  constexpr auto third = "33333333-cccc-4ccc-8ccc-333333333333";
+  static_cast<void>(world.sim.run(world.store.add_dead_letters(std::vector<store::DeadLetter>(
+      10'010, {"", world.sim.clock().wall(), "json", theirs, "no", "x"}))));
+  auto const dropped_for = [&](std::string const& token) {
+    return world.call("GET", "/api/v1/dead_letters?limit=1", token)
+        .json()
+        .at("dropped")
+        .to_number<int>();
+  };
+  for (auto const& token :
+       {world.token(Role::owner, {ours, third}), world.token(Role::owner, {ours})}) {
+    for (auto const& route : routes()) {
+      if (route.access == Access::open) continue;
+      auto const answer = call(route, token);
+      EXPECT_TRUE(route.path.contains("{id}") ? answer.status == 404 : true) << route.path;
+      for (std::string const mark : {"Stream-of-theirs", letter_text, "Token-of-theirs"})
+        EXPECT_THAT(answer.body, Not(HasSubstr(mark))) << route.method << route.path;
+      if (answer.status < 300) EXPECT_THAT(answer.body, Not(HasSubstr(theirs))) << route.path;
+    }
+    EXPECT_EQ(dropped_for(token), 0);
+  }
+  EXPECT_GT(dropped_for(world.token(Role::owner, {ours, theirs})), 0);
+}
+
+// A guess at what was meant is a guess among what the caller sees.
+TEST_F(WallsTest, what_is_misspelt_is_not_completed_from_behind_the_wall) {
+  auto const other = world.token(Role::owner, {ours});
+  auto const nearly = std::string(theirs).substr(0, 35) + "3";
+  std::vector<Reply> const answers{
+      world.call("POST", "/api/v1/data_streams", other,
+                 R"({"name":"n","account":")" + std::string(ours) +
+                     R"(","event_types":["type_of_their"],"delivery":{"method":"https",)" +
+                     R"("url":"https://e.example/"},"contact_email":"a@b.c"})"),
+      world.call("POST", "/api/v1/data_streams", other, stream_body(nearly, "Stream-of-their")),
+      world.call("POST", "/api/v1/tokens", other,
+                 R"({"name":"t","role":"viewer","accounts":[")" + nearly + R"("]})"),
+      world.call("POST", "/api/v1/access_keys", other, R"({"accounts":[")" + nearly + R"("]})"),
+      world.call("GET", "/api/v1/data_streams?account=" + nearly, other),
+      world.call("GET", "/api/v1/event_types/type_of_their", other)};
+  for (auto const& answer : answers)
+    for (std::string const mark : {theirs, "type_of_theirs", "Stream-of-theirs"})
+      EXPECT_THAT(answer.body, Not(HasSubstr(mark))) << answer.status;
+}
+
 // What is there and what never was are told apart by nothing.
 TEST_F(WallsTest, a_404_of_the_wall_is_that_of_nothing) {
   auto const other = world.token(Role::owner, {ours});
