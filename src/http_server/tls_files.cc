@@ -49,19 +49,37 @@ Result<TlsFiles::Look> TlsFiles::look() {
   return pass(made);
 }
 
+Result<TlsFiles::Look> TlsFiles::look_now() {
+  refused_ = stamps();
+  told_ = false;
+  return look();
+}
+
+static void take(Result<TlsFiles::Look> const& looked, TlsFiles const& files, Server& server,
+                 Log& log) {
+  if (!looked) {
+    log.warning("the new certificate cannot be served; the one before stays",
+                {{"reason", looked.error().what}});
+  } else if (*looked == TlsFiles::Look::renewed) {
+    server.renew(files.now());
+    log.info("a new certificate is served from now on");
+  }
+}
+
 io::Task<void> keep_renewed(TlsFiles& files, Server& server, io::Worker& worker, io::Clock& clock,
                             Log& log) {
   for (;;) {
     co_await clock.sleep_for(between_looks);
     auto const looked = co_await io::offload(worker, [&files] { return files.look(); });
-    if (!looked) {
-      log.warning("the new certificate cannot be served; the one before stays",
-                  {{"reason", looked.error().what}});
-    } else if (*looked == TlsFiles::Look::renewed) {
-      server.renew(files.now());
-      log.info("a new certificate is served from now on");
-    }
+    take(looked, files, server, log);
   }
+}
+
+io::Task<void> renew_now(TlsFiles& files, Server& server, io::Worker& worker, Log& log) {
+  auto const looked = co_await io::offload(worker, [&files] { return files.look_now(); });
+  take(looked, files, server, log);
+  if (looked && *looked == TlsFiles::Look::same)
+    log.info("the certificate was asked for again: it is the one that is served already");
 }
 
 }  // namespace millrace::http::server

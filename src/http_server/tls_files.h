@@ -25,6 +25,8 @@ class TlsFiles {
   // Reads the files again if they are not those that were read last. Who replaces two files replaces one after the other: a pair that
   // does not fit is told only by the second look() that finds it, once. It fails with what make_tls_server fails with; what is served stays.
   Result<Look> look();
+  // The same for somebody who has replaced both and asks for it: a pair that does not fit is told at once, and each time.
+  Result<Look> look_now();
 
  private:
   // Which file it is, and its last change. Zeros: there is none.
@@ -45,5 +47,7 @@ class TlsFiles {
 // served. Until it is cancelled; all outlive it.
 io::Task<void> keep_renewed(TlsFiles& files, Server& server, io::Worker& worker, io::Clock& clock,
                             Log& log);
+// Looks once, at once, and says in the log what it found, also that nothing is new. Beside keep_renewed() on the same worker.
+io::Task<void> renew_now(TlsFiles& files, Server& server, io::Worker& worker, Log& log);
 
 }  // namespace millrace::http::server

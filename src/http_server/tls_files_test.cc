@@ -108,6 +108,20 @@ TEST_F(TlsFilesTest, a_file_that_has_gone_is_told_and_its_return_is_seen) {
   EXPECT_EQ(pair.look(), Look::same);
 }
 
+TEST_F(TlsFilesTest, who_asks_is_told_at_once_and_each_time) {
+  auto pair = open();
+  EXPECT_EQ(pair.look_now(), Look::same);
+  auto const leaf = authority.leaf({.names = {"localhost"}});
+  replace("cert.pem", leaf.certificate_pem);
+
+  EXPECT_FALSE(pair.look_now());
+  EXPECT_EQ(pair.look(), Look::same) << "it was told";
+  EXPECT_FALSE(pair.look_now());
+  replace("key.pem", leaf.key_pem);
+  EXPECT_EQ(pair.look_now(), Look::renewed);
+  EXPECT_EQ(pair.look_now(), Look::same);
+}
+
 TEST_F(TlsFilesTest, a_first_pair_that_does_not_fit_is_refused) {
   auto const opened =
       TlsFiles::open(files.write("cert.pem", authority.leaf({.names = {"a"}}).certificate_pem),

@@ -261,6 +261,10 @@ void Node::start_chores() {
         http::server::keep_renewed(*certificate_, *server_, *worker_, parts_.clock, parts_.log));
 }
 
+io::Task<void> Node::renew_certificate() {
+  if (certificate_) co_await http::server::renew_now(*certificate_, *server_, *worker_, parts_.log);
+}
+
 // Which room answers what. The rest, the page and unknown paths included, is the control plane's.
 io::Task<http::ServerResponse> Node::route(http::ServerRequest request) {
   if (request.header("x-amz-target") || (request.method == "POST" && request.path == "/"))

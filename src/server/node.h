@@ -73,6 +73,8 @@ class Node {
 
   io::Endpoint local() const { return server_->local(); }
   bool is_secure() const { return certificate_.has_value(); }  // it serves https
+  // Reads the certificate and its key again, at once; the log says what came of it. Nothing without them.
+  io::Task<void> renew_certificate();
   Metrics const& metrics() const { return *metrics_; }
   delivery::Dispatcher& dispatcher() { return *dispatcher_; }
 
