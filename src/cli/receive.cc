@@ -75,6 +75,15 @@ Result<std::unique_ptr<io::Acceptor>> listen_at(Parts& parts) {
   return parts.network.listen(parts.context.get_executor(), *at);
 }
 
+// SIGHUP says that somebody has replaced the certificate.
+io::Task<void> renew_at_hangup(Parts& parts, http::server::Server& server, io::Worker& worker,
+                               boost::asio::signal_set& hangups) {
+  for (;;) {
+    if (auto const [error, signal] = co_await hangups.async_wait(io::op); error) co_return;
+    co_await http::server::renew_now(*parts.certificate, server, worker, parts.log);
+  }
+}
+
 // Until a signal; then no new connection, what is under way ends, and all files are made.
 io::Task<void> live(Parts& parts) {
   auto const loop = parts.context.get_executor();
@@ -105,9 +114,13 @@ io::Task<void> live(Parts& parts) {
       http::server::tell_refusals([&server] { return server->refused(); }, parts.clock, parts.log));
   keepers.start(parts.store.keep());
   if (parts.keys != nullptr) keepers.start(parts.keys->keep());
-  if (parts.certificate != nullptr)
+  boost::asio::signal_set hangups(loop);
+  if (parts.certificate != nullptr) {
     keepers.start(
         http::server::keep_renewed(*parts.certificate, *server, *worker, parts.clock, parts.log));
+    hangups.add(SIGHUP);
+    keepers.start(renew_at_hangup(parts, *server, *worker, hangups));
+  }
   fmt::print("listening on {}://{}\n", parts.certificate != nullptr ? "https" : "http",
              io::text_of(server->local()));
   std::fflush(stdout);

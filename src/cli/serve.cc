@@ -37,6 +37,14 @@ io::Task<void> exit_at_signal(Signals& signals, io::Clock& clock) {
   ::_exit(static_cast<int>(commands::Exit::failed));
 }
 
+// SIGHUP says that somebody has replaced the certificate. Without one it does what it does to any program.
+io::Task<void> renew_at_hangup(server::Node& node, Signals& hangups) {
+  for (;;) {
+    if (auto const [error, signal] = co_await hangups.async_wait(io::op); error) co_return;
+    co_await node.renew_certificate();
+  }
+}
+
 struct Life {  // what run() needs, and what it leaves
   server::NodeParts parts;
   server::NodeSettings settings;
@@ -65,6 +73,13 @@ io::Task<void> run(Life& life) {
         "listen.tls_key, or listen on 127.0.0.1 behind a proxy that speaks https",
         {{"address", io::text_of(life.node->local())}});
 
+  Signals hangups(life.parts.loop);
+  io::TaskScope renewing(life.parts.loop);
+  if (life.node->is_secure()) {
+    hangups.add(SIGHUP);
+    renewing.start(renew_at_hangup(*life.node, hangups));
+  }
+
   bool guest_is_well = true;
   if (life.guest != nullptr) {
     if (auto const begun = co_await life.guest->begin(*life.node, life.parts.loop); !begun) {
@@ -73,6 +88,8 @@ io::Task<void> run(Life& life) {
     }
   }
   if (guest_is_well) co_await wait_for_signal(life.signals);
+  renewing.cancel();
+  co_await renewing.join();
   life.parts.log.info(
       "stopping: attempts under way end, then the requests that are being answered");
 

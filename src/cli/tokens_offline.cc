@@ -3,6 +3,7 @@
 #include <boost/json/object.hpp>
 
 #include "commands/print.h"
+#include "commands/reach.h"
 #include "io/clock.h"
 #include "io/files.h"
 #include "io/random.h"
@@ -13,6 +14,8 @@ namespace millrace::cli {
 commands::Exit add_token_offline(commands::Credentials const& args) {
   if (args.reach.data.empty())
     return commands::failed({Fault::invalid, "--offline: needs --data DIR, the data folder"});
+  if (auto const unused = commands::unused_offline(args.reach); !unused.empty())
+    commands::remark(unused);
   server::OfflineToken token{.folder = args.reach.data,
                              .name = args.name.empty() ? args.role : args.name,
                              .role = *model::parse_role(args.role)};

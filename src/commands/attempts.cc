@@ -24,6 +24,7 @@ namespace {
 constexpr Duration look_again = std::chrono::seconds(1);
 constexpr std::size_t remembered = 20'000;
 constexpr std::size_t usual_limit = 50;
+constexpr std::size_t wide = 180;  // columns of a window that has room for all
 
 struct Attempts {
   Reach reach;
@@ -79,6 +80,22 @@ std::vector<std::string> cells_of(boost::json::object const& attempt) {
           shown(attempt, "attempt"),    verdict,
           shown(attempt, "status"),     shown(attempt, "duration_ms"),
           shown(attempt, "address"),    connection_of(attempt)};
+}
+
+// In a narrow window the columns of the connection are left out, which --details has, rather than the ends of ids.
+Table table_of(boost::json::array const& items, std::size_t width) {
+  std::vector<std::string> headings{"AT",      "EVENT",  "TYPE", "RUN",     "TRY",
+                                    "OUTCOME", "STATUS", "MS",   "ADDRESS", "CONNECTION"};
+  auto const columns = headings.size() - (width > 0 && width < wide ? 2 : 0);
+  headings.resize(columns);
+  Table table(std::move(headings), 2);
+  for (auto const& item : items)
+    if (auto const* const attempt = item.if_object()) {
+      auto cells = cells_of(*attempt);
+      cells.resize(columns);
+      table.row(std::move(cells));
+    }
+  return table;
 }
 
 // What tells one attempt from another.
@@ -184,10 +201,7 @@ Exit run(Attempts& args) {
       if (item.is_object()) print_details(item.get_object());
     return Exit::done;
   }
-  Table table(
-      {"AT", "EVENT", "TYPE", "RUN", "TRY", "OUTCOME", "STATUS", "MS", "ADDRESS", "CONNECTION"});
-  for (auto const& item : *items)
-    if (item.is_object()) table.row(cells_of(item.get_object()));
+  auto const table = table_of(*items, window_width());
   if (table.empty())
     fmt::print("{}\n", nothing_found(args, since));
   else

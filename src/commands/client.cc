@@ -107,7 +107,7 @@ Result<ServerClient> ServerClient::reach_once(Reach const& reach) {
                             *server, base.error().what));
   auto token = find_token(reach);
   if (!token) return pass(token);
-  auto desk = HttpDesk::open();
+  auto desk = HttpDesk::open(trust_of(reach));
   if (!desk) return pass(desk);
   client.server_ = std::move(*server);
   client.base_ = std::move(*base);
@@ -120,7 +120,7 @@ Result<ServerClient> ServerClient::reach_once(Reach const& reach) {
 Result<ServerClient> ServerClient::open(Reach const& reach) {
   if (auto const unused = unused_of(reach); !unused.empty()) remark(unused);
   if (reach.wait <= Duration::zero()) return reach_once(reach);
-  auto waits = HttpDesk::open();
+  auto waits = HttpDesk::open(trust_of(reach));
   if (!waits) return pass(waits);
   auto const until = (*waits)->clock().now() + reach.wait;
   for (;;) {

@@ -127,6 +127,21 @@ TEST(TableTest, a_narrow_window_cuts_the_widest_column_and_never_the_id) {
     EXPECT_LE(columns_of(text.substr(at, end - at)), 40U);
 }
 
+TEST(TableTest, columns_that_are_to_stay_whole_are_never_cut) {
+  Table table({"AT", "EVENT", "TYPE"}, 2);
+  table.row({"2026-11-21", std::string(36, 'e'), std::string(30, 't')});
+
+  EXPECT_TRUE(table.text(60).contains(std::string(36, 'e')));
+  EXPECT_FALSE(table.text(60).contains(std::string(30, 't')));
+}
+
+TEST(TableTest, a_pipe_is_as_wide_as_COLUMNS_says) {
+  Variable const none("COLUMNS", "no");
+  EXPECT_EQ(window_width(), 0U);
+  Variable const named("COLUMNS", "120");
+  EXPECT_EQ(window_width(), 120U);
+}
+
 TEST(ClientTest, values_are_shown_without_what_steers_a_terminal) {
   auto const value = json::parse(
       R"({"a":["x","y"],"b":true,"c":null,"d":0.197,"e":"\u001b[31m\u009b1m\n","f":{"g":1}})");
@@ -201,6 +216,19 @@ TEST(ReachTest, what_is_given_and_not_used_is_told) {
   EXPECT_EQ(unused_of({.token = "x", .data = "d"}), "--data is not used, as --token is given");
   Variable const named("MILLRACE_TOKEN", "t");
   EXPECT_EQ(unused_of({.data = "d"}), "--data is not used, as MILLRACE_TOKEN is set");
+}
+
+TEST(ReachTest, what_a_folder_alone_does_not_need_is_told) {
+  EXPECT_EQ(unused_offline({.data = "d"}), "");
+  EXPECT_EQ(unused_offline({.token = "x", .data = "d"}),
+            "--token is not used, as --offline looks at the folder alone");
+  EXPECT_EQ(unused_offline({.server = "http://h", .token = "x", .wait = 1s}),
+            "--server, --token, --wait are not used, as --offline looks at the folder alone");
+}
+
+TEST(ReachTest, an_authority_is_trusted_and_goes_along_with_a_command_to_paste) {
+  EXPECT_EQ(trust_of({.ca = "my ca.pem"}).extra_ca_file, "my ca.pem");
+  EXPECT_TRUE(again({.ca = "my ca.pem"}, "doctor").ends_with(" doctor --ca 'my ca.pem'"));
 }
 
 TEST(ReachTest, a_command_to_paste_reaches_the_same_server_and_has_no_secret) {

@@ -247,7 +247,7 @@ bool check_data(DoctorFlags const& flags, io::Clock const& clock, std::vector<Fi
 }
 
 Exit run_doctor(DoctorFlags const& flags) {
-  auto desk = HttpDesk::open();
+  auto desk = HttpDesk::open(trust_of(flags.reach));
   if (!desk) return failed(desk.error());
   auto& clock = (*desk)->clock();
 

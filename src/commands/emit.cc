@@ -199,7 +199,7 @@ Exit run(Emit const& args) {
   if (!url)
     return complain(fmt::format("--to {}: {}", harmless(args.to), url.error().what)), Exit::usage;
   ignore_broken_pipes();
-  auto desk = HttpDesk::open();
+  auto desk = HttpDesk::open(trust_of(args.reach));
   if (!desk) return give_up(desk.error());
   io::SystemRandom random;
   auto sender = sender_for(args, {std::move(*url), args.to, **desk, random});
@@ -275,6 +275,7 @@ Command emit_command() {
             ->type_name("UUID");
         app.add_option("--seed", args->seed, "Another seed makes up another day [1]")
             ->type_name("N");
+        add_ca(app, args->reach);
         app.add_flag("--json", args->reach.json, "Print JSON");
         return [args] { return run(*args); };
       }};

@@ -169,10 +169,11 @@ std::string fate_of(boost::json::object const& stream) {
 
 Exit find(Finding const& args) {
   if (!Uuid::parse(args.id)) {
+    bool const begins = args.id.find_first_not_of("0123456789abcdefABCDEF-") == args.id.npos;
     complain(
-        fmt::format("{}: is no whole id of an event, of 36 characters; `millrace attempts "
-                    "STREAM` shows ids",
-                    args.id));
+        fmt::format("{}: is {}; an event is found by its whole id, of 36 characters, which "
+                    "`millrace attempts STREAM` and `millrace undelivered STREAM` show",
+                    args.id, begins ? "only the beginning of an id" : "no id of an event"));
     return Exit::usage;
   }
   auto server = ServerClient::open(args.reach);

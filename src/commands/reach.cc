@@ -53,6 +53,7 @@ void add_reach(CLI::App& app, Reach& reach) {
                  "Folder of a server on this machine, for its admin.token; ./data where no server "
                  "is named")
       ->type_name("DIR");
+  add_ca(app, reach);
   app.add_option_function<std::string>(
          "--wait",
          [&reach](std::string const& text) {
@@ -64,6 +65,23 @@ void add_reach(CLI::App& app, Reach& reach) {
          "Wait this long for the server to be ready (0s)")
       ->type_name("TIME");
   app.add_flag("--json", reach.json, "Print JSON");
+}
+
+void add_ca(CLI::App& app, Reach& reach) {
+  app.add_option_function<std::string>(
+         "--ca",
+         [&reach](std::string const& file) {
+           if (file.empty()) throw CLI::ValidationError("--ca", "is empty; give a file");
+           reach.ca = file;
+         },
+         "PEM file of an authority to trust beside the system's; else MILLRACE_CA")
+      ->type_name("FILE");
+}
+
+http::TlsSettings trust_of(Reach const& reach) {
+  http::TlsSettings settings;
+  settings.extra_ca_file = reach.ca;
+  return settings;
 }
 
 bool names_server(Reach const& reach) {
@@ -114,9 +132,21 @@ std::string unused_of(Reach const& reach) {
   return {};
 }
 
+std::string unused_offline(Reach const& reach) {
+  std::string flags;
+  for (auto const& [flag, given] :
+       {std::pair("--server", !reach.server.empty()), std::pair("--token", reach.token.has_value()),
+        std::pair("--ca", !reach.ca.empty()), std::pair("--wait", reach.wait > Duration::zero())})
+    if (given) flags += (flags.empty() ? "" : ", ") + std::string(flag);
+  if (flags.empty()) return {};
+  return flags + (flags.contains(',') ? " are" : " is") +
+         " not used, as --offline looks at the folder alone";
+}
+
 std::string again(Reach const& reach, std::string_view words) {
   auto text = fmt::format("{} {}", program_word(), words);
   if (!reach.server.empty()) text += " --server " + shell_word(reach.server);
+  if (!reach.ca.empty()) text += " --ca " + shell_word(reach.ca);
   if (reach.token)
     text += " --token TOKEN";
   else if (!reach.data.empty())

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "commands/command.h"
+#include "http/tls_settings.h"
 
 namespace millrace::commands {
 
@@ -16,12 +17,17 @@ struct Reach {
   std::string server{};                // --server; empty: MILLRACE_SERVER, else usual_server
   std::optional<std::string> token{};  // --token
   std::string data{};                  // --data
-  Duration wait{};                     // --wait
-  bool json = false;                   // --json
+  std::string ca{};   // --ca; empty: MILLRACE_CA, else the system's authorities alone
+  Duration wait{};    // --wait
+  bool json = false;  // --json
 };
 
-// Adds --server, --token, --data, --wait and --json. `reach` outlives `app`.
+// Adds --server, --token, --data, --ca, --wait and --json. `reach` outlives `app`.
 void add_reach(CLI::App& app, Reach& reach);
+void add_ca(CLI::App& app, Reach& reach);  // --ca alone
+
+// Whom a command trusts beside the system's authorities.
+http::TlsSettings trust_of(Reach const& reach);
 
 // The URL of the server. Fails with: invalid (MILLRACE_SERVER is set and empty).
 Result<std::string> find_server(Reach const& reach);
@@ -38,6 +44,8 @@ bool names_server(Reach const& reach);
 
 // What was given and is not used, as sentences for stderr; empty: all is used.
 std::string unused_of(Reach const& reach);
+// The same where only the folder is looked at.
+std::string unused_offline(Reach const& reach);
 
 // "millrace streams test X --data data": a command that reaches the same server, to be pasted into a shell. A token of the command
 // line is not repeated: TOKEN stands in its place.

@@ -5,7 +5,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
+#include <cstdlib>
+#include <string_view>
 
 namespace millrace::commands {
 namespace {
@@ -30,8 +33,14 @@ std::size_t columns_of(std::string const& text) {
 
 std::size_t window_width() {
   winsize size{};
-  if (::isatty(STDOUT_FILENO) == 0 || ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) return 0;
-  return size.ws_col;
+  if (::isatty(STDOUT_FILENO) != 0 && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
+    return size.ws_col;
+  // A pipe has no width, unless somebody says which.
+  char const* const columns = std::getenv("COLUMNS");
+  std::string_view const text = columns == nullptr ? "" : columns;
+  std::size_t width = 0;
+  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), width);
+  return error == std::errc() && end == text.data() + text.size() ? width : 0;
 }
 
 std::string Table::text(std::size_t width) const {
@@ -39,14 +48,14 @@ std::string Table::text(std::size_t width) const {
   for (auto const& row : rows_)
     for (std::size_t i = 0; i < row.size() && i < widths.size(); ++i)
       widths[i] = std::max(widths[i], columns_of(row[i]));
-  // The first column is an id or a name, which people copy: it is never cut.
   auto const total = [&] {
     std::size_t sum = gap * (widths.size() - 1);
     for (auto const w : widths) sum += w;
     return sum;
   };
-  while (width > 0 && total() > width && widths.size() > 1) {
-    auto const widest = std::max_element(widths.begin() + 1, widths.end());
+  while (width > 0 && total() > width && widths.size() > whole_) {
+    auto const widest =
+        std::max_element(widths.begin() + static_cast<std::ptrdiff_t>(whole_), widths.end());
     if (*widest <= narrowest) break;
     *widest -= std::min(*widest - narrowest, total() - width);
   }

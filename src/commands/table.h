@@ -1,4 +1,4 @@
-// Columns for people. To a terminal, long cells are cut to the window; to a file or pipe, nothing is.
+// Columns for people. To a terminal, long cells are cut to the window; to a file or pipe, nothing is, unless COLUMNS names a width.
 #pragma once
 #include <string>
 #include <vector>
@@ -7,7 +7,9 @@ namespace millrace::commands {
 
 class Table {
  public:
-  explicit Table(std::vector<std::string> headings) : rows_{std::move(headings)} {}
+  // `whole`: so many columns from the first on are never cut: ids and names, which people copy.
+  explicit Table(std::vector<std::string> headings, std::size_t whole = 1)
+      : whole_(whole), rows_{std::move(headings)} {}
   void row(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
   bool empty() const { return rows_.size() == 1; }
   // `width`: of the window; 0: no end.
@@ -15,12 +17,13 @@ class Table {
   void print() const;  // to stdout
 
  private:
+  std::size_t whole_;
   std::vector<std::vector<std::string>> rows_;
 };
 
 // Columns of a UTF-8 text, every character counting as one.
 std::size_t columns_of(std::string const& text);
-// The window's width when stdout is a terminal, else 0.
+// The window's width when stdout is a terminal, else that of COLUMNS, else 0.
 std::size_t window_width();
 
 }  // namespace millrace::commands

@@ -22,7 +22,7 @@ constexpr std::uint64_t largest_jwks = 128 * 1024;
 
 struct Verify {
   std::string file, jwks;
-  bool json = false;
+  Reach reach;  // ca, json
 };
 
 io::Task<void> fetch_into(receive::JwksSource::Fetch fetch, Result<std::string>& text) {
@@ -51,7 +51,7 @@ Result<std::vector<crypto::Jwk>> keys_of_folder(io::Files& files, std::string co
   return all;
 }
 
-Result<std::vector<crypto::Jwk>> keys_at(std::string const& where) {
+Result<std::vector<crypto::Jwk>> keys_at(std::string const& where, Reach const& reach) {
   io::DiskFiles files;
   if (!where.starts_with("https://") && !where.starts_with("http://")) {
     if (files.list(where)) return keys_of_folder(files, where);
@@ -59,7 +59,7 @@ Result<std::vector<crypto::Jwk>> keys_at(std::string const& where) {
   }
   auto url = http::parse_url(where);
   if (!url) return fail(Fault::invalid, fmt::format("--jwks: {}", url.error().what));
-  auto desk = HttpDesk::open();
+  auto desk = HttpDesk::open(trust_of(reach));
   if (!desk) return pass(desk);
   Result<std::string> text;
   (*desk)->run(fetch_into(receive::jwks_from_url((*desk)->client(), std::move(*url)), text));
@@ -75,13 +75,13 @@ Exit run(Verify const& args) {
   else
     jwt = files.read_all(args.file, largest_jwt);
   if (!jwt) return complain(jwt.error().what), Exit::failed;
-  auto const keys = keys_at(args.jwks);
+  auto const keys = keys_at(args.jwks, args.reach);
   if (!keys) return complain(keys.error().what), Exit::failed;
   auto const verified = crypto::verify_jwt(*jwt, *keys);
   if (!verified)
     return complain(fmt::format("{}: does not verify: {}", args.file, verified.error().what)),
            Exit::no;
-  if (args.json) {
+  if (args.reach.json) {
     fmt::print("{{\"header\":{},\"claims\":{}}}\n", verified->header, verified->claims);
   } else {
     fmt::print("Verified: signed with key {}\nHeader: {}\nClaims: {}\n", harmless(verified->kid),
@@ -107,7 +107,8 @@ Command verify_command() {
                        "Where the public keys are: a URL, a file, or a folder of files")
             ->type_name("URL|FILE|DIR")
             ->required();
-        app.add_flag("--json", args->json, "Print JSON");
+        add_ca(app, args->reach);
+        app.add_flag("--json", args->reach.json, "Print JSON");
         return [args] { return run(*args); };
       }};
 }

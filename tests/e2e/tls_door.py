@@ -66,6 +66,9 @@ def run(folder):
 
     trusting = {"MILLRACE_CA": tls.authority}
     millrace("streams", "list", "--server", server.url, "--data", server.data, environment=trusting)
+    for command in (["streams", "list"], ["attempts", "x"], ["audit"], ["tokens", "list"], ["accounts"], ["doctor"]):
+        answer = millrace(*command, "--server", server.url, "--data", server.data, "--ca", tls.authority, expect=None)
+        assert "authority" not in answer.stderr + answer.stdout, (command, answer)
     refused = millrace("streams", "list", "--server", server.url, "--data", server.data, expect=None)
     assert refused.returncode != 0 and "certificate" in refused.stderr, refused.stderr
     assert f"{server.url} is ready" in millrace("doctor", "--data", server.data, "--server", server.url, environment=trusting, expect=None).stdout
@@ -79,6 +82,16 @@ def run(folder):
     assert kept.getresponse().status == 200
 
     now = shown(server)
+    os.kill(server.process.pid, signal.SIGHUP)
+    wait_for("a hangup is answered though nothing is new", lambda: "served already" in server.errors(), 30)
+    for file in ("certificate", "key"):
+        shutil.copy(getattr(stranger, file), getattr(tls, file))
+    os.kill(server.process.pid, signal.SIGHUP)
+    wait_for("a hangup has the new pair served at once", lambda: shown(server) != now, 30)
+    for file in ("certificate", "key"):
+        shutil.copy(getattr(other, file), getattr(tls, file))
+    os.kill(server.process.pid, signal.SIGHUP)
+    wait_for("and the one before again", lambda: shown(server) == now, 30)
     shutil.copy(stranger.certificate, tls.certificate)
     wait_for("a pair that does not fit is told", lambda: "cannot be served" in server.errors(), 30)
     assert shown(server) == now
