@@ -33,7 +33,7 @@ std::unexpected<Error> damaged(std::uint64_t number, std::string_view what) {
 }
 
 Result<Header> decode_header(std::uint64_t number, std::string_view bytes) {
-  if (bytes.size() < 4) return damaged(number, "its header is cut off");
+  if (bytes.size() < 4) return damaged(number, "its header is damaged or cut off");
   auto const content = bytes.substr(0, bytes.size() - 4);
   if (Reader(bytes.substr(content.size())).number<std::uint32_t>() != crc32c(content))
     return damaged(number, "the checksum of its header is wrong");
