@@ -20,11 +20,14 @@
 namespace millrace::http::server {
 
 class BodyMemory {
+ public:
+  class Hold;
+
+ private:
   struct Taken {
     std::size_t bytes = 0, bodies = 0, waiting = 0;
   };
   using Shares = std::map<std::string, Taken>;
-  class Hold;
   struct Waiter {
     Hold* hold;
     std::size_t bytes;  // in all
