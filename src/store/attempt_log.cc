@@ -7,6 +7,7 @@
 
 #include "store/attempt_format.h"
 #include "store/state_format.h"
+#include "store/state_wal.h"
 
 namespace millrace::store {
 namespace {
@@ -17,9 +18,13 @@ constexpr char const* steps[] = {
     "CREATE TABLE blocks(id INTEGER PRIMARY KEY, from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL, "
     "attempts INTEGER NOT NULL,"
     " failed INTEGER NOT NULL, streams BLOB NOT NULL, body BLOB NOT NULL);",
+    // `previous`: the number in the name of the file before it; `previous_blocks`: the number of the last block in that.
+    "CREATE TABLE marks(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;",
 };
+constexpr std::string_view last_block = "SELECT max(id) FROM blocks";
 constexpr std::string_view before = "attempts-";
 constexpr std::string_view after_name = ".db";
+
 }  // namespace
 
 std::size_t size_of(model::Attempt const& attempt) {
@@ -55,6 +60,7 @@ Result<void> AttemptLog::open() {
     if (auto const disk = folder_.files.open(file.path, io::OpenMode::read))
       file.bytes = (*disk)->size().value_or(0);
   }
+  tell_what_is_gone();
   return {};
 }
 
@@ -63,6 +69,50 @@ std::vector<AttemptFile> AttemptLog::stored() {
   std::vector<AttemptFile> all;
   for (auto const& [start, file] : files_) all.push_back({start, file.path});
   return all;
+}
+
+// Each file names the one before it, and state.db the newest.
+void AttemptLog::tell_what_is_gone() {
+  auto const check_end = [&](std::uint64_t start, std::uint64_t blocks) {
+    if (start == 0) return;
+    auto const found = files_.find(start);
+    if (found == files_.end()) {
+      folder_.log.error("a file of attempts is gone: its attempts are lost",
+                        {{"file", path_of(start)}});
+      return;
+    }
+    if (auto const last = number_in(found->second, last_block); last < blocks)
+      folder_.log.error("a file of attempts ends earlier than it did: attempts are lost",
+                        {{"file", path_of(start)}, {"blocks", last}, {"blocks_before", blocks}});
+  };
+  check_end(folder_.newest_attempts, folder_.attempts_blocks);
+  for (auto const& [start, file] : files_)
+    check_end(number_in(file, "SELECT value FROM marks WHERE name = 'previous'"),
+              number_in(file, "SELECT value FROM marks WHERE name = 'previous_blocks'"));
+}
+
+// 0: the file does not say, being of an older version, or cannot be read, which is told when somebody looks at it.
+std::uint64_t AttemptLog::number_in(File const& file, std::string_view sql) const {
+  DatabaseOptions options;
+  options.use = DatabaseUse::read;
+  auto const database = Database::open(folder_.vfs, file.path, options);
+  if (!database) return 0;
+  auto found = (*database)->query(sql);
+  auto const row = found.step();
+  return row && *row ? found.count(0) : 0;
+}
+
+Result<void> AttemptLog::set_previous(File& file, std::uint64_t start, std::uint64_t blocks) {
+  auto const database = opened(file);
+  if (!database) return pass(database);
+  auto put = (*database)->query(
+      "INSERT OR REPLACE INTO marks(name, value) VALUES('previous', ?1), ('previous_blocks', ?2)");
+  put.bind(1, start).bind(2, blocks);
+  return put.run();
+}
+
+std::string AttemptLog::path_of(std::uint64_t start) const {
+  return folder_.path(fmt::format("{}{:020}{}", before, start, after_name));
 }
 
 Result<void> AttemptLog::close() {
@@ -162,21 +212,44 @@ Result<void> AttemptLog::write(std::vector<model::Attempt> const& attempts) {
       .blob(5, streams)
       .blob(6, body);
   auto done = row.run();
-  if (done) files_.rbegin()->second.bytes += body.size() + streams.size() + 64;
-  return done;
+  if (!done) return done;
+  files_.rbegin()->second.bytes += body.size() + streams.size() + 64;
+  auto last = (*database)->query(last_block);
+  if (auto const found = last.step(); found && *found) folder_.attempts_blocks = last.count(0);
+  folder_.newest_attempts = files_.rbegin()->first;
+  return {};
 }
 
 Result<Database*> AttemptLog::opened(File& file) {
   if (file.database) return file.database.get();
+  auto const rest = check_wal(file);
+  if (!rest) return pass(rest);
   DatabaseOptions options;
   options.durable = folder_.settings.durable;
-  options.checkpoint_pages = 1'000;
+  options.checkpoint_bytes = 4 << 20;
+  options.page_bytes = 8 * 1024;
   auto database = Database::open(folder_.vfs, file.path, options);
   if (!database) return pass(database);
   if (auto done = (*database)->migrate(application, steps); !done) return pass(done);
+  if (*rest)
+    if (auto done = (*database)->checkpoint(true); !done && done.error().fault != Fault::busy)
+      return pass(done);
   for (auto& [start, other] : files_) other.database.reset();  // only the newest is written
   file.database = std::move(*database);
   return file.database.get();
+}
+
+// Answers whether there is a part of an unfinished transaction.
+Result<bool> AttemptLog::check_wal(File const& file) {
+  auto const end = find_wal_end(folder_.files, file.path + "-wal");
+  if (!end) return pass(end);
+  if (!*end) return false;
+  if ((*end)->commits > 1)
+    folder_.log.error("a file of attempts is damaged: attempts are lost",
+                      {{"file", file.path + "-wal"},
+                       {"behind_byte", (*end)->bytes},
+                       {"blocks", (*end)->commits}});
+  return (*end)->rest;
 }
 
 Result<Database*> AttemptLog::writer() {
@@ -196,10 +269,19 @@ Result<Database*> AttemptLog::writer() {
     }
   }
   auto const start = files_.empty() ? now : std::max(now, files_.rbegin()->first + 1);
+  auto const previous = files_.empty() ? 0 : files_.rbegin()->first;
+  auto const blocks = files_.empty() ? 0 : number_in(files_.rbegin()->second, last_block);
   auto& file = files_[start];
-  file.path = folder_.path(fmt::format("{}{:020}{}", before, start, after_name));
+  file.path = path_of(start);
   auto database = opened(file);
-  if (!database) files_.erase(start);
+  if (database)
+    if (auto done = set_previous(file, previous, blocks); !done) database = pass(done);
+  if (!database) {
+    files_.erase(start);
+    return database;
+  }
+  folder_.attempts_blocks = 0;
+  folder_.newest_attempts = start;
   return database;
 }
 
@@ -217,6 +299,9 @@ Result<void> AttemptLog::retain(WallTime now) {
     if (newest + settings.attempts_age >= now &&
         (bytes <= settings.attempts_bytes || files_.size() == 1))
       break;
+    // Nobody is to miss it. A file that cannot say so is damaged, and will be told of.
+    if (files_.size() > 1) static_cast<void>(set_previous(std::next(files_.begin())->second, 0, 0));
+    if (files_.size() == 1) folder_.newest_attempts = 0;
     file.database.reset();
     bytes -= std::min(bytes, file.bytes);
     for (auto const* const extra : {"-wal", ""})

@@ -54,6 +54,11 @@ class AttemptLog {
   Result<Database*> opened(File& file);
   bool due(Queue const& queue) const;
   bool has_room(Queue const& queue, StreamId stream, std::size_t bytes) const;
+  void tell_what_is_gone();
+  std::uint64_t number_in(File const& file, std::string_view sql) const;
+  Result<void> set_previous(File& file, std::uint64_t start, std::uint64_t blocks);
+  std::string path_of(std::uint64_t start) const;
+  Result<bool> check_wal(File const& file);
 
   Folder& folder_;
   io::Locked<Queue> queue_;

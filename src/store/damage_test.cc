@@ -1,6 +1,7 @@
 // What a broken disk costs: as little as can be, and said.
 #include <gmock/gmock.h>
 
+#include "store/database.h"
 #include "store/store_fixture.h"
 
 namespace millrace::store {
@@ -256,10 +257,10 @@ TEST_F(DamageTest, a_newest_segment_that_is_none_is_left_as_it_is) {
 
 TEST_F(DamageTest, refuses_files_of_a_newer_version_in_one_sentence) {
   fill(1);
-  auto newer = *files.open("/data/state.db", io::OpenMode::write, 0600);
-  auto const version = std::array{std::byte{0}, std::byte{0}, std::byte{0}, std::byte{9}};
-  ASSERT_TRUE(newer->write(60, version));  // user_version, in SQLite's file header
-  newer.reset();
+  SqliteVfs const vfs(files, [](std::string const&) {});
+  DatabaseOptions options;
+  options.checkpoint_bytes = 1 << 20;
+  ASSERT_TRUE((*Database::open(vfs, "/data/state.db", options))->run("PRAGMA user_version=999"));
 
   auto const opened = try_open();
 

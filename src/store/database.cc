@@ -72,10 +72,12 @@ Result<std::unique_ptr<Database>> Database::open(SqliteVfs const& vfs, std::stri
         return SQLITE_OK;
       },
       own);
-  if (options.checkpoint_pages > 0)
-    sqlite3_wal_autocheckpoint(raw, options.checkpoint_pages);
-  else
+  if (options.checkpoint_bytes == 0)
     sqlite3_db_config(raw, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  if (write && options.page_bytes != page_bytes) {
+    int sum_bytes = SqliteVfs::sum_bytes;
+    sqlite3_file_control(raw, "main", SQLITE_FCNTL_RESERVE_BYTES, &sum_bytes);
+  }
 
   auto settings = fmt::format(
       "PRAGMA cache_size=-{}; PRAGMA temp_store=MEMORY; PRAGMA cell_size_check=1; PRAGMA "
@@ -84,9 +86,18 @@ Result<std::unique_ptr<Database>> Database::open(SqliteVfs const& vfs, std::stri
   if (write) {
     settings += fmt::format("PRAGMA synchronous={};",
                             !options.durable ? "OFF" : (options.sync_commits ? "FULL" : "NORMAL"));
-    settings += fmt::format("PRAGMA page_size={}; PRAGMA journal_mode=WAL;", page_bytes);
+    settings += fmt::format(
+        "PRAGMA page_size={}; PRAGMA journal_mode=WAL; PRAGMA journal_size_limit={};",
+        options.page_bytes,
+        options.checkpoint_bytes > 0 ? static_cast<std::int64_t>(options.checkpoint_bytes) : -1);
   }
   if (auto done = database->run(settings.c_str()); !done) return pass(done);
+  auto const page = database->number_of("PRAGMA page_size");
+  if (!page) return pass(page);
+  database->bytes_a_page_ = static_cast<std::uint64_t>(*page);
+  if (options.checkpoint_bytes > 0)
+    sqlite3_wal_autocheckpoint(
+        raw, static_cast<int>(options.checkpoint_bytes / database->bytes_a_page_));
   return database;
 }
 

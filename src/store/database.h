@@ -16,7 +16,7 @@
 namespace millrace::store {
 
 enum class DatabaseUse {
-  write,   // made when absent; WAL, 16 KiB pages
+  write,   // made when absent; with a WAL
   read,    // beside a writer of this process
   sealed,  // nobody writes it any more and its WAL is in it: read without locks
 };
@@ -25,8 +25,10 @@ struct DatabaseOptions {
   DatabaseUse use = DatabaseUse::write;
   bool durable = true;       // false: never synced
   bool sync_commits = true;  // false: a crash may lose the newest commits, whole
-  int checkpoint_pages =
-      0;  // WAL pages after which a commit checkpoints; 0: never by itself, nor when it closes
+  // Of the WAL, after which a commit checkpoints; what is longer is cut then. 0: never by itself, nor when it closes.
+  std::uint64_t checkpoint_bytes = 0;
+  // Of a page of a new file; one that is there keeps its own. Pages of any size but 16 KiB end with a checksum (sqlite_vfs.h).
+  std::uint64_t page_bytes = 16 * 1024;
   int cache_kib = 2048;
 };
 
@@ -34,7 +36,7 @@ class Query;
 
 class Database {
  public:
-  static constexpr std::uint64_t page_bytes = 16 * 1024;
+  static constexpr std::uint64_t page_bytes = 16 * 1024;  // unless the options say otherwise
 
   // Fails with: missing (read, sealed), corrupt, busy (no space), io.
   static Result<std::unique_ptr<Database>> open(SqliteVfs const& vfs, std::string path,
@@ -52,6 +54,7 @@ class Database {
   // Moves the WAL into the file; `truncate` ends with an empty WAL. False: readers or writers kept it from finishing.
   Result<bool> checkpoint(bool truncate);
 
+  std::uint64_t bytes_a_page() const { return bytes_a_page_; }
   std::uint64_t changed() const;                // rows, by the latest statement
   int wal_pages() const { return wal_pages_; }  // after the latest commit
   bool in_transaction() const { return sqlite3_get_autocommit(db_) == 0; }
@@ -75,6 +78,7 @@ class Database {
   sqlite3* db_;
   std::string path_;
   int wal_pages_ = 0;
+  std::uint64_t bytes_a_page_ = page_bytes;
   std::uint64_t work_ = 0;
   std::map<std::string_view, sqlite3_stmt*> statements_;
 };

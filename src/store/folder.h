@@ -35,7 +35,11 @@ struct Folder {
   std::atomic<std::uint64_t> changes{
       0};  // of records: the newest number. Written by the state worker
   std::atomic<std::uint64_t> commits{0};  // of state.db, that were answered; likewise
-  std::unique_ptr<io::File> lock;         // while it is open no other process uses the folder
+  // What state.db is to remember of other files, so that a start knows what is gone.
+  std::atomic<std::uint64_t> newest_attempts{0};  // the number in the name of that file; 0: none
+  std::atomic<std::uint64_t> attempts_blocks{0};  // the number of the last block in it
+  std::atomic<std::uint64_t> log_oldest{0};       // the first batch that is kept; 0: not known
+  std::unique_ptr<io::File> lock;  // while it is open no other process uses the folder
 };
 
 }  // namespace millrace::store

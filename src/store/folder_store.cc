@@ -102,6 +102,7 @@ class FolderStore final : public Store {
     if (auto done = state_.open(*seen); !done) return done;
     if (auto done = accept_clock(); !done) return done;
     if (auto done = writer_.open(state_.known_next()); !done) return done;
+    tell_what_is_gone();
     if (auto done = attempts_.open(); !done) return done;
     return folder_.settings.ticker ? start_ticker() : Result<void>();
   }
@@ -127,7 +128,12 @@ class FolderStore final : public Store {
     auto const attempts =
         co_await io::offload(*attempts_worker_, [this, now] { return attempts_.retain(now); });
     if (!attempts) co_return pass(attempts);
-    co_return co_await events_->retain(now);
+    auto const range = co_await events_->retain(now);
+    if (!range || folder_.log_oldest.exchange(range->oldest) == range->oldest) co_return range;
+    auto const remembered =
+        co_await io::offload(*state_worker_, [this] { return state_.remember(); });
+    if (!remembered) co_return pass(remembered);
+    co_return range;
   }
 
   io::Task<Result<void>> close() override {
@@ -146,6 +152,15 @@ class FolderStore final : public Store {
   }
 
  private:
+  // The oldest file of the log is let go by retention, or it is gone.
+  void tell_what_is_gone() {
+    auto const oldest = writer_.range().oldest;
+    auto const known = folder_.log_oldest.exchange(oldest);
+    if (known > 0 && oldest > known)
+      folder_.log.error("the event log begins later than it did: what came before is lost",
+                        {{"from_batch", known}, {"to_batch", oldest - 1}});
+  }
+
   // An operator who makes this file says that the wall clock is right.
   Result<void> accept_clock() {
     auto const path = folder_.path("accept-clock");

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <filesystem>
@@ -10,6 +11,7 @@
 #include <set>
 #include <vector>
 
+#include "base/encoding.h"
 #include "io/shared.h"
 
 namespace millrace::store {
@@ -65,6 +67,9 @@ struct OpenFile {
   Inside& in;
   std::string path;
   std::unique_ptr<io::File> file;
+  bool main = false;  // a database, not its WAL
+  std::size_t page_bytes =
+      0;  // of one whose pages have checksums; 0: they have none, or it is not known yet
   int level = SQLITE_LOCK_NONE;
   bool mapped = false;
 };
@@ -118,19 +123,68 @@ int file_close(sqlite3_file* file) {
   return SQLITE_OK;
 }
 
+// ---- checksums of pages
+
+constexpr std::size_t unsummed_page = 16 * 1024;
+
+// The first bytes of a database say how long its pages are.
+void learn_page_bytes(OpenFile& open, std::uint64_t at, std::span<std::byte const> bytes) {
+  if (!open.main || at != 0 || bytes.size() < 18) return;
+  auto const size =
+      std::to_integer<std::size_t>(bytes[16]) << 8 | std::to_integer<std::size_t>(bytes[17]);
+  open.page_bytes = size == unsummed_page || size < 512 ? 0 : size;
+}
+bool is_summed(OpenFile const& open, std::uint64_t at, std::size_t size) {
+  return open.page_bytes != 0 && size == open.page_bytes && at % size == 0;
+}
+// Its place goes in, too: a page that was written to another place is not this one.
+std::array<std::byte, SqliteVfs::sum_bytes> sum_of(std::span<std::byte const> page,
+                                                   std::uint64_t at) {
+  auto const content = page.first(page.size() - SqliteVfs::sum_bytes);
+  auto const number = static_cast<std::uint32_t>(at / page.size() + 1);
+  std::uint32_t const parts[] = {
+      crc32c({reinterpret_cast<char const*>(content.data()), content.size()}, number), number};
+  std::array<std::byte, SqliteVfs::sum_bytes> sum{};
+  std::memcpy(sum.data(), parts, sizeof parts);
+  return sum;
+}
+bool is_right(std::span<std::byte const> page, std::uint64_t at) {
+  auto const sum = sum_of(page, at);
+  if (std::ranges::equal(page.last(SqliteVfs::sum_bytes), sum)) return true;
+  return std::ranges::all_of(page, [](std::byte byte) { return byte == std::byte{}; });
+}
+
 int file_read(sqlite3_file* file, void* out, int size, sqlite3_int64 at) {
+  auto& open = self(file);
+  auto const from = static_cast<std::uint64_t>(at);
   auto const bytes = std::span(static_cast<std::byte*>(out), static_cast<std::size_t>(size));
-  auto const got = self(file).file->read(static_cast<std::uint64_t>(at), bytes);
-  if (!got) return code_of(self(file), got.error(), SQLITE_IOERR_READ);
-  if (*got == bytes.size()) return SQLITE_OK;
+  auto const got = open.file->read(from, bytes);
+  if (!got) return code_of(open, got.error(), SQLITE_IOERR_READ);
+  if (*got == bytes.size()) {
+    learn_page_bytes(open, from, bytes);
+    if (!is_summed(open, from, bytes.size()) || is_right(bytes, from)) return SQLITE_OK;
+    return code_of(
+        open,
+        {Fault::corrupt, fmt::format("page {} is not what was written", from / bytes.size() + 1)},
+        SQLITE_IOERR_DATA);
+  }
   std::memset(bytes.data() + *got, 0, bytes.size() - *got);
   return SQLITE_IOERR_SHORT_READ;
 }
 
 int file_write(sqlite3_file* file, void const* in, int size, sqlite3_int64 at) {
-  auto const bytes = std::span(static_cast<std::byte const*>(in), static_cast<std::size_t>(size));
-  auto const done = self(file).file->write(static_cast<std::uint64_t>(at), bytes);
-  return done ? SQLITE_OK : code_of(self(file), done.error(), SQLITE_IOERR_WRITE);
+  auto& open = self(file);
+  auto const to = static_cast<std::uint64_t>(at);
+  auto bytes = std::span(static_cast<std::byte const*>(in), static_cast<std::size_t>(size));
+  learn_page_bytes(open, to, bytes);
+  std::vector<std::byte> page;
+  if (is_summed(open, to, bytes.size())) {
+    page.assign(bytes.begin(), bytes.end());
+    std::ranges::copy(sum_of(page, to), page.end() - SqliteVfs::sum_bytes);
+    bytes = page;
+  }
+  auto const done = open.file->write(to, bytes);
+  return done ? SQLITE_OK : code_of(open, done.error(), SQLITE_IOERR_WRITE);
 }
 
 int file_truncate(sqlite3_file* file, sqlite3_int64 size) {
@@ -307,7 +361,8 @@ int vfs_open(sqlite3_vfs* vfs, char const* path, sqlite3_file* file, int flags, 
              : ((flags & SQLITE_OPEN_READONLY) != 0 ? io::OpenMode::read : io::OpenMode::write);
   auto opened = in.files.open(path, mode);
   if (!opened) return code_of(in, path, opened.error(), SQLITE_CANTOPEN);
-  auto owned = std::make_unique<OpenFile>(OpenFile{in, path, std::move(*opened)});
+  auto owned = std::make_unique<OpenFile>(
+      OpenFile{in, path, std::move(*opened), (flags & SQLITE_OPEN_MAIN_DB) != 0});
   in.tables.with([&](Tables& tables) { ++tables.files[owned->path].open; });
   reinterpret_cast<VfsFile*>(file)->open = owned.release();
   file->pMethods = &methods;

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "store/state_format.h"
+#include "store/state_wal.h"
 
 namespace millrace::store {
 namespace {
@@ -57,6 +58,13 @@ constexpr char const* steps[] = {
     "ALTER TABLE undelivered ADD COLUMN run INTEGER NOT NULL DEFAULT 0;"
     "DROP INDEX undelivered_at;"
     "CREATE UNIQUE INDEX undelivered_at ON undelivered(stream, run, batch, event);",
+    // A checkpoint is one row, and so one page: the marks that move with it stand in it.
+    ("ALTER TABLE journal ADD COLUMN commits INTEGER NOT NULL DEFAULT 0;"
+     "ALTER TABLE journal ADD COLUMN log_next INTEGER NOT NULL DEFAULT 0;"
+     "ALTER TABLE journal ADD COLUMN time_ms INTEGER NOT NULL DEFAULT 0;"
+     "ALTER TABLE journal ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;"
+     "ALTER TABLE journal ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;"
+     "ALTER TABLE journal ADD COLUMN attempts_blocks INTEGER NOT NULL DEFAULT 0;"),
 };
 
 constexpr std::uint64_t most_journal_rows = 1'000;
@@ -67,7 +75,9 @@ WallTime time_of(std::int64_t ns) { return WallTime(Duration(ns)); }
 
 Result<void> StateFile::open(LogMark const& log) {
   if (auto good = guard_.before_open(); !good) return good;
-  if (auto done = with_reserve([this] { return open_database(); }); !done)
+  auto const rest = check_wal();
+  if (!rest) return pass(rest);
+  if (auto done = with_reserve([&] { return open_database(*rest); }); !done)
     return std::unexpected(guard_.unreadable(std::move(done.error())));
   if (auto done = read_all(); !done)
     return std::unexpected(guard_.unreadable(std::move(done.error())));
@@ -86,20 +96,36 @@ Result<void> StateFile::open(LogMark const& log) {
   return {};
 }
 
-Result<void> StateFile::open_database() {
+Result<void> StateFile::open_database(bool wal_rest) {
   DatabaseOptions options;
   options.durable = folder_.settings.durable;
-  options.checkpoint_pages = 1'000;
+  options.checkpoint_bytes = 4 << 20;
+  options.page_bytes = 4 * 1024;
   options.cache_kib = 16 * 1024;
   auto opened = Database::open(folder_.vfs, folder_.path("state.db"), options);
   if (!opened) return pass(opened);
   database_ = std::move(*opened);
+  // Or the next commits would leave a part of it behind them, and it would look as if it had been stored after them.
+  if (wal_rest)
+    if (auto done = database_->checkpoint(true); !done && done.error().fault != Fault::busy)
+      return pass(done);
   if (auto whole = check_last_page(); !whole) return whole;
   auto const blank = database_->is_blank();
   if (!blank) return pass(blank);
   if (*blank)
     if (auto good = guard_.is_blank(); !good) return good;
   return database_->migrate(application, steps);
+}
+
+// Answers whether there is a part of an unfinished transaction.
+Result<bool> StateFile::check_wal() {
+  auto const end = find_wal_end(folder_.files, folder_.path("state.db-wal"));
+  if (!end) return pass(end);
+  if (!*end) return false;
+  if ((*end)->commits > 1)
+    if (auto accepted = guard_.wal_is_damaged((*end)->bytes, (*end)->commits); !accepted)
+      return pass(accepted);
+  return (*end)->rest;
 }
 
 // SQLite takes a page whose end is cut off for one that ends in zeros. A checkpoint that a crash cut short leaves such a page, too, and
@@ -110,7 +136,7 @@ Result<void> StateFile::check_last_page() {
     if (!file) return pass(file);
     auto const size = (*file)->size();
     if (!size) return pass(size);
-    return *size % Database::page_bytes == 0;
+    return *size % database_->bytes_a_page() == 0;
   };
   auto whole = is_whole();
   if (whole && !*whole) {
@@ -139,18 +165,45 @@ Result<void> StateFile::read_marks() {
     if (name == "commits") mark_.commits = value;
     if (name == "changes") mark_.changes = value;
     if (name == "epoch") epoch_ = value + 1;
+    if (name == "attempts") folder_.newest_attempts = value;
+    if (name == "attempts_blocks") folder_.attempts_blocks = value;
+    if (name == "log_oldest") folder_.log_oldest = value;
   }
   if (!row) return pass(row);
+  return read_journal_marks();
+}
+
+Result<void> StateFile::read_journal_marks() {
+  auto newest = database_->query(
+      "SELECT commits, log_next, time_ms, epoch, attempts, attempts_blocks FROM journal ORDER BY "
+      "id DESC LIMIT 1");
+  auto const row = newest.step();
+  if (!row) return pass(row);
+  if (!*row || newest.count(0) == 0 || newest.count(0) < mark_.commits) return {};
+  mark_.commits = newest.count(0);
+  known_next_ = std::max(known_next_, newest.count(1));
+  stored_time_ = from_unix_ms(newest.number(2));
+  epoch_ = std::max(epoch_, newest.count(3) + 1);
+  folder_.newest_attempts = newest.count(4);
+  folder_.attempts_blocks = newest.count(5);
   return {};
 }
 
 Result<void> StateFile::put_mark(StateMark const& mark) {
   auto put = database_->query(
       "INSERT INTO marks(name, value) VALUES('folder', ?1), ('commits', ?2), ('changes', ?3), "
-      "('time_ms', ?4), ('epoch', ?5) ON CONFLICT(name) DO UPDATE SET value = excluded.value");
+      "('time_ms', ?4), ('epoch', ?5), ('attempts', ?6), ('attempts_blocks', ?7), ('log_oldest', "
+      "?8) ON CONFLICT(name) DO UPDATE SET value = "
+      "excluded.value");
   put.bind(1, mark.folder).bind(2, mark.commits).bind(3, mark.changes);
   put.bind(4, unix_ms(folder_.time.earliest())).bind(5, epoch_);
+  put.bind(6, folder_.newest_attempts.load()).bind(7, folder_.attempts_blocks.load());
+  put.bind(8, folder_.log_oldest.load());
   return put.run();
+}
+
+Result<void> StateFile::remember() {
+  return commit([this] { return put_mark(mark_); });
 }
 
 Result<void> StateFile::read_journal() {
@@ -197,11 +250,15 @@ Result<std::vector<Saved>> StateFile::checkpoint(std::uint64_t epoch,
         fmt::format("progress: the shard has a newer owner (epoch {}, not {})", epoch_, epoch));
   auto const began = folder_.clock.now();
   auto const row = encode_deltas(deltas);
-  auto const done = commit_counted(Counted::progress, [&]() -> Result<void> {
-    if (auto marked = remember_head(log_next); !marked) return marked;
-    return write_checkpoint(deltas, row);
+  auto next = mark_;
+  ++next.commits;
+  known_next_ = std::max(known_next_, log_next);
+  auto const done = commit([&]() -> Result<void> {
+    if (auto put = put_journal(next, row); !put) return put;
+    return write_checkpoint(deltas);
   });
   if (!done) return pass(done);
+  counted(next, false);
   for (auto const& delta : deltas) apply(delta);
   journal_bytes_ += row.size();
   ++journal_rows_;
@@ -223,13 +280,17 @@ Result<void> StateFile::remember_head(std::uint64_t log_next) {
   return mark.run();
 }
 
-Result<void> StateFile::write_checkpoint(std::vector<StreamDelta> const& deltas,
-                                         std::string const& row) {
-  {
-    auto journal = database_->query("INSERT INTO journal(deltas) VALUES(?1)");
-    journal.blob(1, row);
-    if (auto done = journal.run(); !done) return done;
-  }
+Result<void> StateFile::put_journal(StateMark const& mark, std::string const& row) {
+  auto journal = database_->query(
+      "INSERT INTO journal(deltas, commits, log_next, time_ms, epoch, attempts, attempts_blocks) "
+      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)");
+  journal.blob(1, row).bind(2, mark.commits).bind(3, known_next_);
+  journal.bind(4, unix_ms(folder_.time.earliest())).bind(5, epoch_);
+  journal.bind(6, folder_.newest_attempts.load()).bind(7, folder_.attempts_blocks.load());
+  return journal.run();
+}
+
+Result<void> StateFile::write_checkpoint(std::vector<StreamDelta> const& deltas) {
   for (auto const& delta : deltas) {
     auto const key = key_of(delta.stream);
     if (delta.removed) {
@@ -310,7 +371,9 @@ Result<void> StateFile::fold() {
 Result<void> StateFile::write_folded() {
   for (auto const& [stream, pending] : pending_)
     if (auto done = fold_stream(key_of(stream), pending); !done) return done;
-  return database_->run("DELETE FROM journal");
+  if (auto done = database_->run("DELETE FROM journal"); !done) return done;
+  if (auto done = remember_head(known_next_); !done) return done;
+  return put_mark(mark_);
 }
 
 Result<void> StateFile::fold_stream(std::string const& key, Pending const& pending) {

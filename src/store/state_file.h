@@ -34,6 +34,7 @@ class StateFile {
   Result<std::vector<StreamState>> load_streams();
   // Counts the starts on this folder; stored with whatever is stored first. Any thread, after open().
   std::uint64_t epoch() const { return epoch_; }
+  Result<void> remember();  // what the Folder says of other files
   // `log_next`: how far the log has come. Fails with: fenced, busy, io.
   Result<std::vector<Saved>> checkpoint(std::uint64_t epoch, std::vector<StreamDelta> const& deltas,
                                         std::uint64_t log_next);
@@ -102,10 +103,13 @@ class StateFile {
       return put_mark(next);
     });
     if (!done) return done;
-    mark_ = next;
-    folder_.commits = mark_.commits;
-    guard_.committed(mark_, what == Counted::records);
+    counted(next, what == Counted::records);
     return {};
+  }
+  void counted(StateMark const& mark, bool durable) {
+    mark_ = mark;
+    folder_.commits = mark_.commits;
+    guard_.committed(mark_, durable);
   }
   // Runs what opens the file, once more with the reserve's blocks when the disk is full.
   template <class Work>
@@ -114,17 +118,20 @@ class StateFile {
     if (done || done.error().fault != Fault::busy || !space_.release_reserve()) return done;
     return work();
   }
-  Result<void> open_database();
+  Result<void> open_database(bool wal_rest);
+  Result<bool> check_wal();
   Result<void> check_last_page();
   Result<void> read_all();
   Result<void> read_marks();
+  Result<void> read_journal_marks();
   Result<void> read_journal();
   Result<void> put_mark(StateMark const& mark);
   WallTime kept_from(WallTime failed_at) const;
   void apply(StreamDelta const& delta);
   static void lay_over(std::map<StreamId, StreamState>& found, StreamId stream,
                        Pending const& pending);
-  Result<void> write_checkpoint(std::vector<StreamDelta> const& deltas, std::string const& row);
+  Result<void> put_journal(StateMark const& mark, std::string const& row);
+  Result<void> write_checkpoint(std::vector<StreamDelta> const& deltas);
   Result<void> fold();
   Result<void> write_folded();
   Result<void> fold_stream(std::string const& key, Pending const& pending);

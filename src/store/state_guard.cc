@@ -28,6 +28,12 @@ Result<void> StateGuard::is_blank() {
                      ": has nothing in it (was state.db-wal taken away?)");
 }
 
+Result<void> StateGuard::wal_is_damaged(std::uint64_t at, std::uint64_t commits) {
+  return refuse(Fault::corrupt,
+                fmt::format("{}: is damaged behind byte {}", folder_.path("state.db-wal"), at),
+                fmt::format("{} commits that were stored behind it cannot be read", commits));
+}
+
 Result<StateMark> StateGuard::judge(StateMark const& found, LogMark const& log) {
   auto const path = folder_.path("state.db");
   auto const seen = witness_.open();

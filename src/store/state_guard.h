@@ -17,6 +17,8 @@ class StateGuard {
   Result<void> before_open();
   // Fails with: missing, as before_open(): state.db is a database without anything in it.
   Result<void> is_blank();
+  // What was stored behind a damaged place of state.db-wal is lost. Fails with: corrupt.
+  Result<void> wal_is_damaged(std::uint64_t at, std::uint64_t commits);
   // Compares what state.db says of itself with its witness. Answers what state.db is to say from now on: store it, then call begin().
   // Fails with: missing (there is no witness, though there was one), conflict (state.db is older than it was, or another folder's),
   // corrupt (the witness cannot be read), io.

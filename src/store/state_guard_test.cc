@@ -324,7 +324,7 @@ TEST_F(StateGuardTest, the_witness_of_progress_costs_one_write) {
   auto const before = files.operations();
   auto const beside = content().at("state.db-wal").size();
   mark(2);
-  auto const pages = (content().at("state.db-wal").size() - beside) / 16'384;
+  auto const pages = (content().at("state.db-wal").size() - beside) / 4'096;
 
   // Of state.db: a frame is two writes; one sync. Of the witness: one write.
   EXPECT_LE(files.operations() - before, pages * 2 + 1 + 1);

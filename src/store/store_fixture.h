@@ -56,6 +56,12 @@ class LinesLog final : public Log {
           lines, [&](auto const& line) { return line.second.contains(part); }));
     });
   }
+  int count(LogLevel at_least) const {
+    return lines_.with([&](auto const& lines) {
+      return static_cast<int>(
+          std::ranges::count_if(lines, [&](auto const& line) { return line.first >= at_least; }));
+    });
+  }
   std::string all() const {
     return lines_.with([](auto const& lines) {
       std::string text;
