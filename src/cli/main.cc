@@ -55,7 +55,7 @@ commands::Command version_command() {
           .summary = "Print the version",
           .group = commands::Group::check,
           .examples = "",
-          .add = [](CLI::App&) {
+          .add = [](commands::Flags) {
             return [] {
               fmt::print("millrace {}\n", version);
               return commands::Exit::done;
@@ -84,7 +84,7 @@ int main(int argc, char** argv) {
     auto* const sub =
         app.add_subcommand(command.name, command.summary)->group(heading_of(command.group));
     if (!command.examples.empty()) sub->footer("Examples:\n" + command.examples);
-    runs.emplace_back(sub, command.add(*sub));
+    runs.emplace_back(sub, command.add(commands::Flags(*sub)));
   }
 
   if (argc == 1) {

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <charconv>
@@ -228,45 +227,45 @@ commands::Exit run(Receive& args) {
   return parts.exit;
 }
 
-void add_https(CLI::App& app, Receive& args) {
+void add_https(commands::Flags app, Receive& args) {
   app.add_option("--listen", args.listen,
                  "Address to listen on; port 0 picks a free one [127.0.0.1:8081]")
-      ->type_name("ADDR:PORT");
+      .type_name("ADDR:PORT");
   app.add_option("--jwks", args.jwks, "Where the public keys are, to verify signed events with")
-      ->type_name("URL|FILE");
+      .type_name("URL|FILE");
   app.add_option("--store", args.store.url, "Where events are kept: file:///path")
-      ->type_name("URL")
-      ->required();
+      .type_name("URL")
+      .required();
   app.add_option(
          "--layout", args.layout,
          "rolling (default): compressed files by date and event type; per-event: a file each")
-      ->check(commands::one_of({"per-event", "rolling"}));
+      .one_of({"per-event", "rolling"});
   app.add_option("--issuer", args.settings.issuer,
                  "What claim iss must be [" + args.settings.issuer + "]; empty: anything")
-      ->type_name("ISS");
+      .type_name("ISS");
   app.add_flag("--allow-unsigned", args.settings.allow_unsigned,
                "Take events that are plain JSON too");
   app.add_flag("--with-envelope", args.settings.with_envelope,
                "Keep beside each event when and how it came");
   app.add_option("--spool", args.store.spool,
                  "Folder where rolling events are safe before their files [.spool in the store]")
-      ->type_name("DIR");
+      .type_name("DIR");
   app.add_option("--roll-time", args.roll_time, "Rolling files are closed after this time [5min]")
-      ->type_name("SPAN");
+      .type_name("SPAN");
   app.add_option("--roll-size", args.roll_mib, "… or at this size [64]")
-      ->type_name("MIB")
-      ->check(CLI::Range(1, 512));
+      .type_name("MIB")
+      .between(1, 512);
   app.add_option("--file-mode", args.file_mode,
                  "Who may read the files that are made, less what the umask takes [0600]")
-      ->type_name("OCTAL");
+      .type_name("OCTAL");
   app.add_option("--tls-cert", args.tls_cert,
                  "Serve https: certificate chain, PEM; read again when it changes")
-      ->type_name("FILE");
-  app.add_option("--tls-key", args.tls_key, "Its private key, PEM")->type_name("FILE");
+      .type_name("FILE");
+  app.add_option("--tls-key", args.tls_key, "Its private key, PEM").type_name("FILE");
   app.add_option("--trusted-proxy", args.trusted_proxies,
                  "A proxy before the receiver, whose X-Forwarded-For is believed: it has no share "
                  "of the memory and places of its own; again for more")
-      ->type_name("RANGE");
+      .type_name("RANGE");
   app.add_flag("--verbose", args.verbose, "Log each event too");
 }
 
@@ -282,13 +281,13 @@ commands::Command receive_command() {
           "\\\n"
           "      --store file:///var/lib/events\n"
           "  millrace receive https --jwks jwks.json --store file:///tmp/events --layout per-event",
-      .add = [](CLI::App& app) -> std::function<commands::Exit()> {
+      .add = [](commands::Flags app) -> std::function<commands::Exit()> {
         auto const args = std::make_shared<Receive>();
         app.require_subcommand(1);
-        auto* const https =
+        auto const https =
             app.add_subcommand("https", "Take deliveries in over HTTPS, or HTTP behind a proxy");
-        add_https(*https, *args);
-        https->callback([state = args.get()] { state->chosen = [state] { return run(*state); }; });
+        add_https(https, *args);
+        https.callback([state = args.get()] { state->chosen = [state] { return run(*state); }; });
         return [args] { return args->chosen(); };
       }};
 }

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
@@ -259,12 +258,12 @@ commands::Command serve_command() {
               "At the first start the owner's token is written to DATA/admin.token. Give it to the "
               "other commands with --data DATA,\n"
               "or as MILLRACE_TOKEN. SIGTERM or Ctrl-C stops in order; a second one at once.",
-          .add = [](CLI::App& app) {
+          .add = [](commands::Flags app) {
             auto const flags = std::make_shared<ServeFlags>();
             app.add_option(
                    "--config", flags->config,
                    "settings file (default: millrace.toml in the current folder, if it is there)")
-                ->type_name("FILE");
+                .type_name("FILE");
             app.add_flag("--print-config", flags->print_config,
                          "print every setting with its value, its default and its source, and end");
             app.add_flag("--print-template", flags->print_template,
@@ -277,11 +276,11 @@ commands::Command serve_command() {
                                     ? row.help
                                     : fmt::format("{} ({})", row.help, row.fallback);
               if (row.is_switch)
-                app.add_flag("--" + row.flag, flags->switches[row.flag], help)->group("Settings");
+                app.add_flag("--" + row.flag, flags->switches[row.flag], help).group("Settings");
               else
                 app.add_option("--" + row.flag, flags->settings[row.flag], help)
-                    ->type_name("")
-                    ->group("Settings");
+                    .type_name("")
+                    .group("Settings");
             }
             return std::function<commands::Exit()>([flags] { return run_serve(*flags); });
           }};

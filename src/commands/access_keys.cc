@@ -1,7 +1,6 @@
 // `millrace access-keys …`: the AWS-style key pairs that Kinesis producers, such as Canvas, sign with.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <boost/json/serialize.hpp>
 #include <memory>
 
@@ -56,27 +55,27 @@ Command access_keys_command() {
               "  millrace access-keys add --account UUID\n"
               "  millrace access-keys add --json\n"
               "  millrace access-keys revoke ID",
-          .add = [](CLI::App& app) -> std::function<Exit()> {
+          .add = [](Flags app) -> std::function<Exit()> {
             auto const args = std::make_shared<Credentials>();
             app.require_subcommand(1);
             auto const leaf = [&](std::string const& name, std::string const& summary,
                                   Exit (*run)(Credentials&)) {
-              auto* const sub = app.add_subcommand(name, summary);
-              add_reach(*sub, args->reach);
-              sub->callback([state = args.get(), run] {
+              auto const sub = app.add_subcommand(name, summary);
+              add_reach(sub, args->reach);
+              sub.callback([state = args.get(), run] {
                 state->chosen = [state, run] { return run(*state); };
               });
               return sub;
             };
             leaf("list", "List them; never their secrets", list);
             leaf("add", "Add one; its secret is shown once", add)
-                ->add_option(
+                .add_option(
                     "--account", args->accounts,
                     "Root account uuid that it may send for; repeat for more; default: every one")
-                ->type_name("UUID");
-            auto* const revoking = leaf("revoke", "End one at once", revoke);
-            revoking->add_option("ID", args->id, "Access key id, or its beginning")->required();
-            add_yes(*revoking, args->yes);
+                .type_name("UUID");
+            auto const revoking = leaf("revoke", "End one at once", revoke);
+            revoking.add_option("ID", args->id, "Access key id, or its beginning").required();
+            add_yes(revoking, args->yes);
             return [args] { return args->chosen(); };
           }};
 }

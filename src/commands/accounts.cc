@@ -1,7 +1,6 @@
 // `millrace accounts`: the root accounts that a server knows, by streams, credentials or events.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "commands/client.h"
@@ -38,7 +37,7 @@ Command accounts_command() {
           .summary = "List the root accounts of streams, credentials and events",
           .group = Group::look,
           .examples = "  millrace accounts --data ./data",
-          .add = [](CLI::App& app) -> std::function<Exit()> {
+          .add = [](Flags app) -> std::function<Exit()> {
             auto const reach = std::make_shared<Reach>();
             add_reach(app, *reach);
             return [reach] { return run(*reach); };

@@ -1,7 +1,6 @@
 // `millrace attempts STREAM_ID`: what was tried, and how it went.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <memory>
@@ -220,19 +219,19 @@ Command attempts_command() {
           "  millrace attempts \"My first\" --outcome failed --since 1h\n"
           "  millrace attempts STREAM --limit 1 --details\n"
           "  millrace attempts STREAM --follow",
-      .add = [](CLI::App& app) -> std::function<Exit()> {
+      .add = [](Flags app) -> std::function<Exit()> {
         auto const args = std::make_shared<Attempts>();
         app.add_option("STREAM", args->stream, "Id of the data stream, its beginning, or its name")
-            ->required();
+            .required();
         app.add_option("--outcome", args->outcome, "Only those: delivered or failed")
-            ->check(one_of({"delivered", "failed"}));
-        app.add_option("--event-type", args->event_type, "Only this event type")->type_name("NAME");
+            .one_of({"delivered", "failed"});
+        app.add_option("--event-type", args->event_type, "Only this event type").type_name("NAME");
         app.add_option("--since", args->since,
                        "Only from this time on, or from a span ago (10min, 24h)")
-            ->type_name("TIME");
+            .type_name("TIME");
         app.add_option("--limit", args->limit, "How many at most (50)")
-            ->check(CLI::Range(1, 100'000))
-            ->type_name("N");
+            .between(1, 100'000)
+            .type_name("N");
         app.add_flag("--details,-d", args->details,
                      "All that is known of each: phases, connection, certificate, answer");
         app.add_flag("--follow,-f", args->follow, "Go on showing new ones as they come");

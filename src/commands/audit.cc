@@ -1,7 +1,6 @@
 // `millrace audit`: who changed what, and when.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "commands/client.h"
@@ -62,11 +61,11 @@ Command audit_command() {
           .summary = "Show who changed what, newest first",
           .group = Group::look,
           .examples = "  millrace audit --limit 20",
-          .add = [](CLI::App& app) -> std::function<Exit()> {
+          .add = [](Flags app) -> std::function<Exit()> {
             auto const args = std::make_shared<Audit>();
             app.add_option("--limit", args->limit, "How many at most (50)")
-                ->check(CLI::Range(1, 100'000))
-                ->type_name("N");
+                .between(1, 100'000)
+                .type_name("N");
             add_reach(app, args->reach);
             return [args] { return run(*args); };
           }};

@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <iostream>
 #include <iterator>
 #include <memory>
@@ -85,28 +84,28 @@ Exit check(Caliper const& args) {
 }  // namespace
 
 Command caliper_command() {
-  return {
-      .name = "caliper",
-      .summary = "Show an event in the Caliper format, or check a Caliper document",
-      .group = Group::check,
-      .examples =
-          "  millrace caliper render event.json\n"
-          "  millrace caliper check envelope.json --profile canvas",
-      .add = [](CLI::App& app) -> std::function<Exit()> {
-        app.require_subcommand(1);
-        auto const args = std::make_shared<Caliper>();
-        auto* const render_app = app.add_subcommand("render", "Print what an event becomes");
-        render_app
-            ->add_option("FILE", args->file, "One event in the Canvas format; -: standard input")
-            ->required();
-        auto* const check_app = app.add_subcommand(
-            "check", "Hold an envelope, an event or an entity against IMS Caliper 1.1");
-        check_app->add_option("FILE", args->file, "The document; -: standard input")->required();
-        check_app->add_option("--profile", args->profile,
-                              "canvas: allow what Canvas does otherwise on purpose");
-        check_app->add_flag("--json", args->json, "Print JSON");
-        return [args, render_app] { return render_app->parsed() ? render(*args) : check(*args); };
-      }};
+  return {.name = "caliper",
+          .summary = "Show an event in the Caliper format, or check a Caliper document",
+          .group = Group::check,
+          .examples =
+              "  millrace caliper render event.json\n"
+              "  millrace caliper check envelope.json --profile canvas",
+          .add = [](Flags app) -> std::function<Exit()> {
+            app.require_subcommand(1);
+            auto const args = std::make_shared<Caliper>();
+            auto const render_app = app.add_subcommand("render", "Print what an event becomes");
+            render_app
+                .add_option("FILE", args->file, "One event in the Canvas format; -: standard input")
+                .required();
+            auto const check_app = app.add_subcommand(
+                "check", "Hold an envelope, an event or an entity against IMS Caliper 1.1");
+            check_app.add_option("FILE", args->file, "The document; -: standard input").required();
+            check_app.add_option("--profile", args->profile,
+                                 "canvas: allow what Canvas does otherwise on purpose");
+            check_app.add_flag("--json", args->json, "Print JSON");
+            return
+                [args, render_app] { return render_app.parsed() ? render(*args) : check(*args); };
+          }};
 }
 
 }  // namespace millrace::commands

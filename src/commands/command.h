@@ -7,10 +7,7 @@
 #include <string_view>
 
 #include "base/error.h"
-
-namespace CLI {
-class App;
-}
+#include "commands/flags.h"
 
 namespace millrace::commands {
 
@@ -34,7 +31,7 @@ struct Command {
   // Adds the command's options and own subcommands to `app`, and returns what to run once they are
   // read. It is called once; what the options are written into must be kept alive by the returned
   // function.
-  std::function<std::function<Exit()>(CLI::App& app)> add;
+  std::function<std::function<Exit()>(Flags app)> add;
 };
 
 // Writes the one line that an error gets, "millrace: WHAT", to stderr, without control characters.

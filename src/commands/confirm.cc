@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <iostream>
 #include <string>
@@ -12,7 +11,7 @@
 
 namespace millrace::commands {
 
-void add_yes(CLI::App& app, bool& yes) { app.add_flag("--yes,-y", yes, "Do it without asking"); }
+void add_yes(Flags app, bool& yes) { app.add_flag("--yes,-y", yes, "Do it without asking"); }
 
 bool is_yes(std::string_view answer) {
   while (answer.ends_with('\r') || answer.ends_with(' ')) answer.remove_suffix(1);

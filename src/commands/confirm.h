@@ -8,7 +8,7 @@
 namespace millrace::commands {
 
 // Adds --yes.
-void add_yes(CLI::App& app, bool& yes);
+void add_yes(Flags app, bool& yes);
 
 // nullopt: go on, because `yes` or because the person said so at the terminal. Else nothing is to be done, and this is what the command
 // ends with: no (the person did not say yes), usage (there is nobody to ask). `loss`: a sentence that says what is lost, in numbers.

@@ -1,7 +1,6 @@
 // `millrace dead-letters …`: what was taken in but could not become an event.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "commands/client.h"
@@ -64,25 +63,25 @@ Command dead_letters_command() {
           .examples =
               "  millrace dead-letters list\n"
               "  millrace dead-letters show 01a22317-e712",
-          .add = [](CLI::App& app) -> std::function<Exit()> {
+          .add = [](Flags app) -> std::function<Exit()> {
             auto const args = std::make_shared<DeadLetters>();
             app.require_subcommand(1);
             auto const leaf = [&](std::string const& name, std::string const& summary,
                                   Exit (*run)(DeadLetters&)) {
-              auto* const sub = app.add_subcommand(name, summary);
-              add_reach(*sub, args->reach);
-              sub->callback([state = args.get(), run] {
+              auto const sub = app.add_subcommand(name, summary);
+              add_reach(sub, args->reach);
+              sub.callback([state = args.get(), run] {
                 state->chosen = [state, run] { return run(*state); };
               });
               return sub;
             };
             leaf("list", "List them, newest first", list)
-                ->add_option("--limit", args->limit, "How many at most (100)")
-                ->check(CLI::Range(1, 100'000))
-                ->type_name("N");
+                .add_option("--limit", args->limit, "How many at most (100)")
+                .between(1, 100'000)
+                .type_name("N");
             leaf("show", "Show one, with what was sent", show)
-                ->add_option("ID", args->id, "Id of the dead letter, or its beginning")
-                ->required();
+                .add_option("ID", args->id, "Id of the dead letter, or its beginning")
+                .required();
             return [args] { return args->chosen(); };
           }};
 }

@@ -6,7 +6,6 @@
 #include <sys/timex.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <boost/json.hpp>
 #include <cstdio>
@@ -290,11 +289,11 @@ Command doctor_command() {
           "Without --server, and without --data, it looks at ./data; a service that runs on the "
           "folder is asked, too.\n"
           "Each line says ok, warn or fail. Exit status: 0 nothing failed, 1 something did.",
-      .add = [](CLI::App& app) {
+      .add = [](Flags app) {
         auto const flags = std::make_shared<DoctorFlags>();
         add_reach(app, flags->reach);
         app.add_option("--name", flags->name, "A name to look up (canvas.instructure.com)")
-            ->type_name("HOST");
+            .type_name("HOST");
         return std::function<Exit()>([flags] { return run_doctor(*flags); });
       }};
 }

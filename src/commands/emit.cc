@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <charconv>
 #include <cstdio>
 #include <memory>
@@ -238,43 +237,43 @@ Command emit_command() {
           "  millrace emit day.json --to http://127.0.0.1:8080 --as kinesis --access-key ID "
           "--secret-key S --rate 100/s\n"
           "  millrace emit --sample 1000 --account UUID --to http://127.0.0.1:8080 --data ./data",
-      .add = [](CLI::App& app) -> std::function<Exit()> {
+      .add = [](Flags app) -> std::function<Exit()> {
         auto const args = std::make_shared<Emit>();
         app.add_option(
             "FILE", args->files,
             "Events: JSON objects one after another, an array, or a line each; -: standard input");
-        app.add_option("--to", args->to, "URL of the server")->type_name("URL")->required();
+        app.add_option("--to", args->to, "URL of the server").type_name("URL").required();
         app.add_option("--as", args->as, "How they are sent [json; kinesis with --access-key]")
-            ->check(one_of({"kinesis", "json"}));
-        app.add_option("--access-key", args->access_key, "Kinesis: access key id")->type_name("ID");
+            .one_of({"kinesis", "json"});
+        app.add_option("--access-key", args->access_key, "Kinesis: access key id").type_name("ID");
         app.add_option("--secret-key", args->secret_key, "Kinesis: secret access key")
-            ->type_name("S")
-            ->envname("AWS_SECRET_ACCESS_KEY");
+            .type_name("S")
+            .envname("AWS_SECRET_ACCESS_KEY");
         app.add_option("--session-token", args->session_token,
                        "Kinesis: session token of temporary credentials")
-            ->type_name("T");
+            .type_name("T");
         app.add_option("--stream", args->stream, "Kinesis: name of the stream [live-events]")
-            ->type_name("NAME");
+            .type_name("NAME");
         app.add_option("--region", args->region, "Kinesis: region to sign for [us-east-1]")
-            ->type_name("R");
-        app.add_option_function<std::string>(
+            .type_name("R");
+        app.add_option_function(
                "--token", [args](std::string const& token) { args->reach.token = token; },
                "JSON: bearer token; else MILLRACE_TOKEN, else DIR/admin.token")
-            ->type_name("TOKEN");
+            .type_name("TOKEN");
         app.add_option("--data", args->reach.data,
                        "JSON: folder of a server on this machine, for its admin.token")
-            ->type_name("DIR");
+            .type_name("DIR");
         app.add_option("--rate", args->rate,
                        "How fast, in events a second [as fast as they are taken]")
-            ->type_name("N/s");
+            .type_name("N/s");
         app.add_option("--sample", args->sample,
                        "Send N made-up events of a school day instead of files")
-            ->type_name("N")
-            ->check(CLI::Range(1, 10'000'000));
+            .type_name("N")
+            .between(1, 10'000'000);
         app.add_option("--account", args->account, "Root account uuid of the made-up events")
-            ->type_name("UUID");
+            .type_name("UUID");
         app.add_option("--seed", args->seed, "Another seed makes up another day [1]")
-            ->type_name("N");
+            .type_name("N");
         add_ca(app, args->reach);
         app.add_flag("--json", args->reach.json, "Print JSON");
         return [args] { return run(*args); };

@@ -1,7 +1,6 @@
 // `millrace events`: what Canvas sends, from the catalogue that is built in; and what a server saw that is not in it.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "base/nearest.h"
@@ -210,32 +209,32 @@ Command events_command() {
               "  millrace events find 0192f0c1-6a2e-7c1f-9d50-1f6a0c9be001\n"
               "  millrace events drift --data DATA          events and fields that came in and are "
               "not in the catalogue",
-          .add = [](CLI::App& app) -> std::function<Exit()> {
+          .add = [](Flags app) -> std::function<Exit()> {
             app.require_subcommand(1);
             auto const listing = std::make_shared<Listing>();
             auto const showing = std::make_shared<Showing>();
-            auto* const list_app = app.add_subcommand("list", "List them by name");
+            auto const list_app = app.add_subcommand("list", "List them by name");
             list_app
-                ->add_option("--format", listing->format,
-                             "canvas (default), or caliper: those that have that form")
-                ->check(one_of({"canvas", "caliper"}));
-            list_app->add_flag("--json", listing->json, "Print JSON");
-            auto* const show_app = app.add_subcommand("show", "Show one, in both formats");
-            show_app->add_option("NAME", showing->name, "Name of the event")->required();
-            show_app->add_flag("--json", showing->json, "Print JSON");
+                .add_option("--format", listing->format,
+                            "canvas (default), or caliper: those that have that form")
+                .one_of({"canvas", "caliper"});
+            list_app.add_flag("--json", listing->json, "Print JSON");
+            auto const show_app = app.add_subcommand("show", "Show one, in both formats");
+            show_app.add_option("NAME", showing->name, "Name of the event").required();
+            show_app.add_flag("--json", showing->json, "Print JSON");
             auto const reach = std::make_shared<Reach>();
-            auto* const drift_app =
+            auto const drift_app =
                 app.add_subcommand("drift", "List what a server saw that the catalogue lacks");
-            add_reach(*drift_app, *reach);
+            add_reach(drift_app, *reach);
             auto const finding = std::make_shared<Finding>();
-            auto* const find_app = app.add_subcommand(
+            auto const find_app = app.add_subcommand(
                 "find", "Show one that a server has: itself, and its fate at each data stream");
-            find_app->add_option("ID", finding->id, "Id of the event")->required();
-            add_reach(*find_app, finding->reach);
+            find_app.add_option("ID", finding->id, "Id of the event").required();
+            add_reach(find_app, finding->reach);
             return [listing, showing, reach, finding, list_app, drift_app, find_app] {
-              if (drift_app->parsed()) return drift(*reach);
-              if (find_app->parsed()) return find(*finding);
-              return list_app->parsed() ? list(*listing) : show(*showing);
+              if (drift_app.parsed()) return drift(*reach);
+              if (find_app.parsed()) return find(*finding);
+              return list_app.parsed() ? list(*listing) : show(*showing);
             };
           }};
 }

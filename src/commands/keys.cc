@@ -1,7 +1,6 @@
 // `millrace keys …`: the keys that signed deliveries carry.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <boost/json/serialize.hpp>
 #include <memory>
 
@@ -91,30 +90,30 @@ Command keys_command() {
           .examples =
               "  millrace keys list\n"
               "  millrace keys rotate --emergency 2026-11-21T19:05:12Z-3fa9",
-          .add = [](CLI::App& app) -> std::function<Exit()> {
+          .add = [](Flags app) -> std::function<Exit()> {
             auto const args = std::make_shared<Keys>();
             app.require_subcommand(1);
             auto const leaf = [&](std::string const& name, std::string const& summary,
                                   Exit (*run)(Keys&)) {
-              auto* const sub = app.add_subcommand(name, summary);
-              add_reach(*sub, args->reach);
-              sub->callback([state = args.get(), run] {
+              auto const sub = app.add_subcommand(name, summary);
+              add_reach(sub, args->reach);
+              sub.callback([state = args.get(), run] {
                 state->chosen = [state, run] { return run(*state); };
               });
               return sub;
             };
             leaf("list", "List them: previous, current, next, and older", list);
-            auto* const rotating = leaf("rotate", "Let the next key sign from now on", rotate);
+            auto const rotating = leaf("rotate", "Let the next key sign from now on", rotate);
             rotating
-                ->add_option_function<std::string>(
+                .add_option_function(
                     "--emergency",
                     [args](std::string const& kid) {
                       args->emergency = kid;
                       args->emergency_given = true;
                     },
                     "Withdraw this key at once: it is published no more; a kid, or its beginning")
-                ->type_name("KID");
-            add_yes(*rotating, args->yes);
+                .type_name("KID");
+            add_yes(rotating, args->yes);
             return [args] { return args->chosen(); };
           }};
 }

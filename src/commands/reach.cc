@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdlib>
 
 #include "commands/process.h"
@@ -36,46 +35,46 @@ Result<std::string> checked_token(std::string token, std::string_view from) {
 
 }  // namespace
 
-void add_reach(CLI::App& app, Reach& reach) {
-  app.add_option_function<std::string>(
+void add_reach(Flags app, Reach& reach) {
+  app.add_option_function(
          "--server",
          [&reach](std::string const& url) {
-           if (url.empty()) throw CLI::ValidationError("--server", "is empty; give a URL");
+           if (url.empty()) refuse("--server", "is empty; give a URL");
            reach.server = url;
          },
          fmt::format("URL of the server; else MILLRACE_SERVER, else {}", usual_server))
-      ->type_name("URL");
-  app.add_option_function<std::string>(
+      .type_name("URL");
+  app.add_option_function(
          "--token", [&reach](std::string const& token) { reach.token = token; },
          "Bearer token; else MILLRACE_TOKEN, else DIR/admin.token")
-      ->type_name("TOKEN");
+      .type_name("TOKEN");
   app.add_option("--data", reach.data,
                  "Folder of a server on this machine, for its admin.token; ./data where no server "
                  "is named")
-      ->type_name("DIR");
+      .type_name("DIR");
   add_ca(app, reach);
-  app.add_option_function<std::string>(
+  app.add_option_function(
          "--wait",
          [&reach](std::string const& text) {
            auto const span = parse_duration(text);
            if (!span || *span > std::chrono::hours(1))
-             throw CLI::ValidationError("--wait", "is not a time up to 1h, like 30s or 2min");
+             refuse("--wait", "is not a time up to 1h, like 30s or 2min");
            reach.wait = *span;
          },
          "Wait this long for the server to be ready (0s)")
-      ->type_name("TIME");
+      .type_name("TIME");
   app.add_flag("--json", reach.json, "Print JSON");
 }
 
-void add_ca(CLI::App& app, Reach& reach) {
-  app.add_option_function<std::string>(
+void add_ca(Flags app, Reach& reach) {
+  app.add_option_function(
          "--ca",
          [&reach](std::string const& file) {
-           if (file.empty()) throw CLI::ValidationError("--ca", "is empty; give a file");
+           if (file.empty()) refuse("--ca", "is empty; give a file");
            reach.ca = file;
          },
          "PEM file of an authority to trust beside the system's; else MILLRACE_CA")
-      ->type_name("FILE");
+      .type_name("FILE");
 }
 
 http::TlsSettings trust_of(Reach const& reach) {

@@ -23,8 +23,8 @@ struct Reach {
 };
 
 // Adds --server, --token, --data, --ca, --wait and --json. `reach` outlives `app`.
-void add_reach(CLI::App& app, Reach& reach);
-void add_ca(CLI::App& app, Reach& reach);  // --ca alone
+void add_reach(Flags app, Reach& reach);
+void add_ca(Flags app, Reach& reach);  // --ca alone
 
 // Whom a command trusts beside the system's authorities.
 http::TlsSettings trust_of(Reach const& reach);

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <charconv>
 #include <utility>
 
@@ -19,57 +18,55 @@ void put(boost::json::object& into, char const* key, std::optional<std::string> 
 
 }  // namespace
 
-void StreamFlags::add_to(CLI::App& app, bool fresh) {
-  app.add_option("--name", name, "What people call it; 1 to 255 characters")->required(fresh);
-  app.add_option("--url", url, "Where events are sent, https://…")
-      ->type_name("URL")
-      ->required(fresh);
+void StreamFlags::add_to(Flags app, bool fresh) {
+  app.add_option("--name", name, "What people call it; 1 to 255 characters").required(fresh);
+  app.add_option("--url", url, "Where events are sent, https://…").type_name("URL").required(fresh);
   if (fresh)
     app.add_option("--account", account, "Root account uuid; \"*\": every account (operator only)")
-        ->type_name("UUID")
-        ->required();
+        .type_name("UUID")
+        .required();
   app.add_option("--event-type", event_types,
                  "Name of an event type (`millrace events list`); repeat for more; \"*\": all")
-      ->type_name("NAME")
-      ->required(fresh);
+      .type_name("NAME")
+      .required(fresh);
   app.add_option("--format", format,
                  fmt::format("Form of the events: canvas or caliper{}", fresh ? " (canvas)" : ""))
-      ->check(one_of({"canvas", "caliper"}));
+      .one_of({"canvas", "caliper"});
   // Not a flag of the optional itself: CLI11 would set it to false where it is not given.
-  auto* const yes =
+  auto const yes =
       app.add_flag_callback("--sign", [this] { sign = true; }, "Send signed JWTs (RS256)");
   app.add_flag_callback(
          "--no-sign", [this] { sign = false; },
          fresh ? "Send plain JSON (so it is without --sign)" : "Send plain JSON")
-      ->excludes(yes);
+      .excludes(yes);
   app.add_option("--signed-body", signed_body,
                  fmt::format("How a JWT is sent: raw, quoted (as hosted Canvas does), jwt (as "
                              "application/jwt){}",
                              fresh ? " (raw)" : ""))
-      ->check(one_of({"raw", "quoted", "jwt"}));
+      .one_of({"raw", "quoted", "jwt"});
   app.add_option("--header", headers,
                  fmt::format("Extra request header; repeat for more; the value is kept secret{}",
                              fresh ? "" : "; 'NAME:' removes it"))
-      ->type_name("'NAME: VALUE'");
+      .type_name("'NAME: VALUE'");
   app.add_option("--contact-email", contact_email,
                  "Whom people ask about the stream; mail is not sent in this version")
-      ->type_name("ADDRESS")
-      ->required(fresh);
+      .type_name("ADDRESS")
+      .required(fresh);
   app.add_option("--breaker", breaker, "on or off: kept for later, no effect in this version")
-      ->check(one_of({"on", "off"}));
+      .one_of({"on", "off"});
   app.add_option("--rate-limit", rate_limit,
                  fmt::format("Tries a second at most, 0.1 to 100000; none: no limit{}",
                              fresh ? " (none)" : ""))
-      ->type_name("N");
+      .type_name("N");
   app.add_option("--ca-certificates", ca_certificates,
                  "PEM file of authorities to trust for this stream, beside the system's; '': none")
-      ->type_name("FILE");
+      .type_name("FILE");
   app.add_option("--client-certificate", client_certificate,
                  "PEM file, leaf first, for a receiver that asks who we are; '': none")
-      ->type_name("FILE");
+      .type_name("FILE");
   app.add_option("--client-key", client_key,
                  "PEM file with its key, without a pass phrase; kept secret; '': none")
-      ->type_name("FILE");
+      .type_name("FILE");
 }
 
 Result<void> StreamFlags::put_tls(boost::json::object& delivery) const {

@@ -17,7 +17,7 @@ struct StreamFlags {
   std::vector<std::string> event_types, headers;
 
   // `fresh`: for a new stream, with what every stream needs as required. This object outlives `app`.
-  void add_to(CLI::App& app, bool fresh);
+  void add_to(Flags app, bool fresh);
   // What REST takes: of a new stream all of it, else what changes. Reads the files that are named. Fails with: invalid, and as files do.
   Result<boost::json::object> body(bool fresh) const;
   // What is given and has no effect on the stream as it is now, as the server answered it; a sentence each.

@@ -1,7 +1,6 @@
 // `millrace streams …`: data streams by name of what people do with them.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <boost/json/serialize.hpp>
 #include <charconv>
 #include <memory>
@@ -300,40 +299,40 @@ Command streams_command() {
           "  millrace streams activate STREAM --from 2026-11-21T06:00:00Z\n"
           "\n"
           "STREAM is an id, the beginning of one (4 characters or more), or a name.",
-      .add = [](CLI::App& app) -> std::function<Exit()> {
+      .add = [](Flags app) -> std::function<Exit()> {
         auto const args = std::make_shared<Streams>();
         app.require_subcommand(1);
         auto const leaf = [&](std::string const& name, std::string const& summary, bool with_id,
                               Exit (*run)(Streams&)) {
-          auto* const sub = app.add_subcommand(name, summary);
+          auto const sub = app.add_subcommand(name, summary);
           if (with_id)
-            sub->add_option("STREAM", args->id, "Id of the data stream, its beginning, or its name")
-                ->required();
-          add_reach(*sub, args->reach);
-          sub->callback(
+            sub.add_option("STREAM", args->id, "Id of the data stream, its beginning, or its name")
+                .required();
+          add_reach(sub, args->reach);
+          sub.callback(
               [state = args.get(), run] { state->chosen = [state, run] { return run(*state); }; });
           return sub;
         };
         leaf("list", "List them", false, list);
         leaf("show", "Show one, with its health", true, show);
-        args->flags.add_to(*leaf("add", "Add one", false, add), true);
-        args->flags.add_to(*leaf("edit", "Change one; what is not named stays", true, edit), false);
+        args->flags.add_to(leaf("add", "Add one", false, add), true);
+        args->flags.add_to(leaf("edit", "Change one; what is not named stays", true, edit), false);
         leaf("duplicate", "Add a copy of one, not active yet", true, duplicate);
         leaf("deactivate", "Stop sending; events wait", true, deactivate);
-        auto* const activating = leaf("activate", "Send again", true, activate);
+        auto const activating = leaf("activate", "Send again", true, activate);
         activating
-            ->add_option(
+            .add_option(
                 "--from", args->from,
                 "now (skip what waited), stop (go on where it stopped), or a time of acceptance")
-            ->type_name("now|stop|TIME")
-            ->required();
-        add_yes(*activating, args->yes);
-        add_yes(*leaf("delete", "Delete one, with what waits for it", true, remove), args->yes);
+            .type_name("now|stop|TIME")
+            .required();
+        add_yes(activating, args->yes);
+        add_yes(leaf("delete", "Delete one, with what waits for it", true, remove), args->yes);
         leaf("test", "Send a test event now; exit status 1: it was not delivered", true, test)
-            ->add_option(
+            .add_option(
                 "--event-type", args->event_type,
                 "Whose example of the catalogue is sent; by default the stream's first type")
-            ->type_name("NAME");
+            .type_name("NAME");
         return [args] { return args->chosen(); };
       }};
 }

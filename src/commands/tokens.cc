@@ -1,7 +1,6 @@
 // `millrace tokens …`: who may use the API.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <boost/json/serialize.hpp>
 #include <memory>
 
@@ -50,59 +49,58 @@ void print_token(std::string_view secret, std::string_view id) {
 }
 
 Command tokens_command(AddOffline add_offline) {
-  return {.name = "tokens",
-          .summary = "List, add and revoke tokens of the API",
-          .group = Group::manage,
-          .examples =
-              "  millrace tokens add --role producer --account UUID\n"
-              "  millrace tokens list\n"
-              "  millrace tokens revoke ID\n"
-              "  millrace tokens add --role owner --offline --data DIR     while the service is "
-              "stopped, when no owner's token is left",
-          .add = [add_offline](CLI::App& app) -> std::function<Exit()> {
-            auto const args = std::make_shared<Credentials>();
-            app.require_subcommand(1);
-            auto const leaf = [&](std::string const& name, std::string const& summary,
-                                  Exit (*run)(Credentials&)) {
-              auto* const sub = app.add_subcommand(name, summary);
-              add_reach(*sub, args->reach);
-              sub->callback([state = args.get(), run] {
-                state->chosen = [state, run] { return run(*state); };
-              });
-              return sub;
-            };
-            leaf("list", "List them; never their secrets", list);
-            auto* const adding = leaf("add", "Add one; its secret is shown once", add);
-            adding->callback([state = args.get(), add_offline] {
-              state->chosen = [state, add_offline] {
-                return state->offline ? add_offline(*state) : add(*state);
-              };
-            });
-            adding
-                ->add_option(
-                    "--role", args->role,
-                    "owner: everything; editor: streams; viewer: reads; producer: sends events")
-                ->check(one_of({"owner", "editor", "viewer", "producer"}))
-                ->required();
-            adding
-                ->add_option(
-                    "--account", args->accounts,
-                    "Root account uuid that it is good for; repeat for more; default: every one")
-                ->type_name("UUID");
-            adding->add_option("--name", args->name, "What people call it");
-            adding
-                ->add_option("--expires", args->expires,
-                             "When it ends, like 2027-03-31T00:00:00Z; default: never")
-                ->type_name("TIME");
-            adding->add_flag("--offline", args->offline,
-                             "Add it to the data folder (--data) of a service that is stopped: the "
-                             "way in when no owner's token is left");
-            auto* const revoking = leaf("revoke", "End one at once", revoke);
-            revoking->add_option("ID", args->id, "Id of the token, its beginning, or its name")
-                ->required();
-            add_yes(*revoking, args->yes);
-            return [args] { return args->chosen(); };
-          }};
+  return {
+      .name = "tokens",
+      .summary = "List, add and revoke tokens of the API",
+      .group = Group::manage,
+      .examples =
+          "  millrace tokens add --role producer --account UUID\n"
+          "  millrace tokens list\n"
+          "  millrace tokens revoke ID\n"
+          "  millrace tokens add --role owner --offline --data DIR     while the service is "
+          "stopped, when no owner's token is left",
+      .add = [add_offline](Flags app) -> std::function<Exit()> {
+        auto const args = std::make_shared<Credentials>();
+        app.require_subcommand(1);
+        auto const leaf = [&](std::string const& name, std::string const& summary,
+                              Exit (*run)(Credentials&)) {
+          auto const sub = app.add_subcommand(name, summary);
+          add_reach(sub, args->reach);
+          sub.callback(
+              [state = args.get(), run] { state->chosen = [state, run] { return run(*state); }; });
+          return sub;
+        };
+        leaf("list", "List them; never their secrets", list);
+        auto const adding = leaf("add", "Add one; its secret is shown once", add);
+        adding.callback([state = args.get(), add_offline] {
+          state->chosen = [state, add_offline] {
+            return state->offline ? add_offline(*state) : add(*state);
+          };
+        });
+        adding
+            .add_option("--role", args->role,
+                        "owner: everything; editor: streams; viewer: reads; producer: sends events")
+            .one_of({"owner", "editor", "viewer", "producer"})
+            .required();
+        adding
+            .add_option(
+                "--account", args->accounts,
+                "Root account uuid that it is good for; repeat for more; default: every one")
+            .type_name("UUID");
+        adding.add_option("--name", args->name, "What people call it");
+        adding
+            .add_option("--expires", args->expires,
+                        "When it ends, like 2027-03-31T00:00:00Z; default: never")
+            .type_name("TIME");
+        adding.add_flag("--offline", args->offline,
+                        "Add it to the data folder (--data) of a service that is stopped: the "
+                        "way in when no owner's token is left");
+        auto const revoking = leaf("revoke", "End one at once", revoke);
+        revoking.add_option("ID", args->id, "Id of the token, its beginning, or its name")
+            .required();
+        add_yes(revoking, args->yes);
+        return [args] { return args->chosen(); };
+      }};
 }
 
 }  // namespace millrace::commands

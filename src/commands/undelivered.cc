@@ -1,7 +1,6 @@
 // `millrace undelivered STREAM`: the events that a data stream could not deliver, and why.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "commands/client.h"
@@ -58,14 +57,14 @@ Command undelivered_command() {
           .examples =
               "  millrace undelivered \"My first\"\n"
               "  millrace undelivered STREAM --events > undelivered.ndjson",
-          .add = [](CLI::App& app) -> std::function<Exit()> {
+          .add = [](Flags app) -> std::function<Exit()> {
             auto const args = std::make_shared<Undelivered>();
             app.add_option("STREAM", args->stream,
                            "Id of the data stream, its beginning, or its name")
-                ->required();
+                .required();
             app.add_option("--limit", args->limit, "How many at most (50)")
-                ->check(CLI::Range(1, 100'000))
-                ->type_name("N");
+                .between(1, 100'000)
+                .type_name("N");
             app.add_flag("--events", args->events, "With each event itself, as JSON, one a line");
             add_reach(app, args->reach);
             return [args] { return run(*args); };

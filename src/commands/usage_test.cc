@@ -17,7 +17,7 @@ std::string refusal(std::vector<std::string> words) {
   app.require_subcommand(1);
   std::vector<std::function<Exit()>> runs;
   for (auto const& command : all_commands([](Credentials const&) { return Exit::done; }))
-    runs.push_back(command.add(*app.add_subcommand(command.name, command.summary)));
+    runs.push_back(command.add(Flags(*app.add_subcommand(command.name, command.summary))));
   std::ranges::reverse(words);
   try {
     app.parse(words);

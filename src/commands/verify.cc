@@ -1,7 +1,6 @@
 // `millrace verify FILE`: is this signed delivery ours, and what does it say?
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <boost/json/serialize.hpp>
 #include <iostream>
 #include <iterator>
@@ -100,13 +99,13 @@ Command verify_command() {
       .examples =
           "  millrace verify delivery.jwt --jwks https://millrace.example.edu/jwks\n"
           "  millrace verify - --jwks jwks.json < delivery.jwt",
-      .add = [](CLI::App& app) -> std::function<Exit()> {
+      .add = [](Flags app) -> std::function<Exit()> {
         auto const args = std::make_shared<Verify>();
-        app.add_option("FILE", args->file, "A JWT, raw or quoted; -: standard input")->required();
+        app.add_option("FILE", args->file, "A JWT, raw or quoted; -: standard input").required();
         app.add_option("--jwks", args->jwks,
                        "Where the public keys are: a URL, a file, or a folder of files")
-            ->type_name("URL|FILE|DIR")
-            ->required();
+            .type_name("URL|FILE|DIR")
+            .required();
         add_ca(app, args->reach);
         app.add_flag("--json", args->reach.json, "Print JSON");
         return [args] { return run(*args); };
