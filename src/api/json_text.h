@@ -17,18 +17,26 @@ std::string texts_json(std::vector<std::string> const& texts);
 // `[a,b]` of JSON texts.
 std::string list_json(std::vector<std::string> const& items);
 
+// An object by keys and values: a notation for json::Writer.
 class ObjectText {
  public:
-  ObjectText& raw(std::string_view key, std::string_view json);
-  ObjectText& text(std::string_view key, std::string_view value) { return raw(key, quoted(value)); }
+  ObjectText() { writer_.begin_object(); }
+  ObjectText& raw(std::string_view key, std::string_view json) {
+    return writer_.key(key).raw(json), *this;
+  }
+  ObjectText& text(std::string_view key, std::string_view value) {
+    return writer_.key(key).text(value), *this;
+  }
   ObjectText& text_or_null(std::string_view key, std::string_view value) {  // "" is null
-    return value.empty() ? null(key) : text(key, value);
+    return writer_.key(key).text_or_null(value), *this;
   }
   ObjectText& texts(std::string_view key, std::vector<std::string> const& values) {
     return raw(key, texts_json(values));
   }
-  ObjectText& truth(std::string_view key, bool value) { return raw(key, value ? "true" : "false"); }
-  ObjectText& null(std::string_view key) { return raw(key, "null"); }
+  ObjectText& truth(std::string_view key, bool value) {
+    return writer_.key(key).flag(value), *this;
+  }
+  ObjectText& null(std::string_view key) { return writer_.key(key).null(), *this; }
   template <std::integral Number>
   ObjectText& number(std::string_view key, Number value) {
     return raw(key, std::to_string(value));
@@ -37,10 +45,13 @@ class ObjectText {
   ObjectText& time(std::string_view key, std::optional<WallTime> value) {
     return value ? text(key, iso_ms(*value)) : null(key);
   }
-  std::string done() &&;
+  std::string done() && {
+    writer_.end_object();
+    return std::move(writer_).take();
+  }
 
  private:
-  std::string out_ = "{";
+  json::Writer writer_;
 };
 
 }  // namespace millrace::api

@@ -43,6 +43,17 @@ std::string_view title_of(int status) {
   }
 }
 
+// `"errors":[{"field":…,"message":…},…]`
+std::string members_of(FieldFaults const& errors) {
+  std::vector<std::string> items;
+  for (auto const& error : errors) {
+    ObjectText item;
+    item.text("field", error.field).text("message", error.message);
+    items.push_back(std::move(item).done());
+  }
+  return "\"errors\":" + list_json(items);
+}
+
 }  // namespace
 
 int status_of(Fault fault) {
@@ -70,26 +81,12 @@ int status_of(Fault fault) {
 }
 
 http::ServerResponse problem(int status, std::string const& detail, FieldFaults const& errors) {
-  ObjectText text;
   // The one fault that has a type of its own, at both doors: callers tell it from others by it.
-  text.text("type", status == 422 ? ingest::key_reused : std::string_view("about:blank"))
-      .text("title", title_of(status))
-      .number("status", status);
-  text.text("detail", detail);
-  if (!errors.empty()) {
-    std::vector<std::string> items;
-    for (auto const& error : errors) {
-      ObjectText item;
-      item.text("field", error.field).text("message", error.message);
-      items.push_back(std::move(item).done());
-    }
-    text.raw("errors", list_json(items));
-  }
-  http::ServerResponse out;
-  out.status = status;
-  out.headers = {{"Content-Type", "application/problem+json"}, {"Cache-Control", "no-store"}};
+  auto const type = status == 422 ? ingest::key_reused : std::string_view("about:blank");
+  auto out = ingest::problem_with(status, title_of(status), detail, type,
+                                  errors.empty() ? std::string() : members_of(errors));
+  out.headers.push_back({"Cache-Control", "no-store"});
   if (status == 503) out.headers.push_back({"Retry-After", "1"});
-  out.body = std::move(text).done();
   return out;
 }
 

@@ -1,4 +1,4 @@
-// Errors of the JSON door as application/problem+json (RFC 9457).
+// Errors as application/problem+json (RFC 9457): the one place that writes them, for the JSON door here and for the API (api/problem.h).
 #pragma once
 #include <string>
 #include <string_view>
