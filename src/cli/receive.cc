@@ -139,31 +139,33 @@ io::Task<void> live(Parts& parts) {
   }
 }
 
-commands::Exit run(Receive& args) {
+// Checks what the flags say together, and settles the store's settings. Answers the trusted proxies. Fails with: invalid.
+Result<std::vector<http::AddressRange>> settle(Receive& args) {
   auto const roll_time = parse_duration(args.roll_time);
   if (!roll_time || *roll_time < std::chrono::seconds(1))
-    return commands::complain("--roll-time: is not a span of at least a second, like 30s or 5min"),
-           commands::Exit::usage;
+    return fail(Fault::invalid,
+                "--roll-time: is not a span of at least a second, like 30s or 5min");
   if (args.jwks.empty() && !args.settings.allow_unsigned)
-    return commands::complain(
-               "--jwks: is needed to verify events; or take unsigned ones with --allow-unsigned"),
-           commands::Exit::usage;
+    return fail(Fault::invalid,
+                "--jwks: is needed to verify events; or take unsigned ones with --allow-unsigned");
   if (args.tls_cert.empty() != args.tls_key.empty())
-    return commands::complain("--tls-cert and --tls-key: give both or none"), commands::Exit::usage;
+    return fail(Fault::invalid, "--tls-cert and --tls-key: give both or none");
   auto const file_mode = file_mode_of(args.file_mode);
   if (!file_mode)
-    return commands::complain("--file-mode: is not an octal mode from 0600 to 0666, like 0640"),
-           commands::Exit::usage;
-  args.store.permissions.file = *file_mode;
+    return fail(Fault::invalid, "--file-mode: is not an octal mode from 0600 to 0666, like 0640");
   auto proxies = http::AddressRange::parse_all(args.trusted_proxies);
-  if (!proxies)
-    return commands::complain(fmt::format("--trusted-proxy: {}", proxies.error().what)),
-           commands::Exit::usage;
+  if (!proxies) return fail(Fault::invalid, "--trusted-proxy: " + proxies.error().what);
+  args.store.permissions.file = *file_mode;
   args.store.roll_time = *roll_time;
   args.store.roll_bytes = args.roll_mib * 1024 * 1024;
   args.store.layout =
       args.layout == "per-event" ? receive::Layout::per_event : receive::Layout::rolling;
+  return proxies;
+}
 
+commands::Exit run(Receive& args) {
+  auto proxies = settle(args);
+  if (!proxies) return commands::failed(proxies.error());
   commands::ignore_broken_pipes();
   commands::raise_descriptor_limit();
   auto const handed = commands::take_handed_socket();

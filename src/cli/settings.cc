@@ -196,6 +196,130 @@ std::map<std::string, Given> read_environment(Sources const& sources, std::vecto
   return given;
 }
 
+// Makes the rows of a section, one by one.
+class Section {
+ public:
+  Section(std::vector<Row>& rows, std::string name) : rows_(rows), name_(std::move(name)) {}
+  // `flag`: where it is not the section's and the key's names.
+  Row& operator()(std::string key, std::string fallback, Take take, std::string help,
+                  std::string flag = {}) const {
+    if (flag.empty()) {
+      flag = name_ + "-" + key;
+      std::ranges::replace(flag, '_', '-');
+    }
+    return rows_.emplace_back(Row{name_, std::move(key), std::move(flag), std::move(fallback),
+                                  std::move(help), false, std::move(take)});
+  }
+
+ private:
+  std::vector<Row>& rows_;
+  std::string name_;
+};
+
+void add_store_rows(Section const& row, server::NodeSettings& node) {
+  auto& store = node.store;
+  row("folder", "./data", take_text(store.folder), "folder of the embedded store; made if absent",
+      "data");
+  row("log_age", "7d", take_span(store.log_age, seconds(1), hours(24 * 14)),
+      "how long the event log keeps an event, delivered or not");
+  row("log_bytes", "50GB", take_bytes(store.log_bytes, mib, 1024 * tib),
+      "how large the event log may grow; 60 % of the disk if that is less");
+  row("undelivered_age", "30d", take_span(store.undelivered_age, seconds(1), hours(24 * 365)),
+      "how long an undelivered event is kept");
+  row("audit_age", "400d", take_span(store.audit_age, hours(24), hours(24 * 3660)),
+      "how long a line of the audit log is kept");
+  row("attempts_age", "7d", take_span(store.attempts_age, seconds(1), hours(24 * 365)),
+      "how long the record of an attempt is kept");
+  row("attempts_bytes", "5GB", take_bytes(store.attempts_bytes, mib, 1024 * tib),
+      "how large the records of attempts may grow");
+  row("segment_bytes", "256MiB", take_bytes(store.segment_bytes, 64 * 1024, 4096 * mib),
+      "size of a file of the event log; retention removes whole ones");
+  row("least_free_bytes", "1GiB", take_bytes(store.least_free_bytes, 0, tib),
+      "free disk space below which no event is taken in; 2 % of the disk if that is less");
+  row("reserve_bytes", "64MiB", take_bytes(store.reserve_bytes, 0, 4096 * mib),
+      "space set aside, for what must be written on a full disk");
+  row("queued_bytes", "64MiB", take_bytes(store.queued_bytes, mib, 4096 * mib),
+      "events that may wait for the disk; past it producers are held");
+  row("tail_bytes", "64MiB", take_bytes(store.tail_bytes, mib, 65536 * mib),
+      "newest events kept in memory");
+  row("cache_bytes", "64MiB", take_bytes(store.cache_bytes, mib, 65536 * mib),
+      "older events kept in memory, for data streams that catch up");
+}
+
+void add_listen_rows(Section const& row, server::NodeSettings& node) {
+  row("address", "127.0.0.1:8080", take_endpoint(node.listen),
+      "address and port of everything; port 0 picks a free one", "listen");
+  row("tls_certificate", "", take_text(node.certificate_file),
+      "PEM file of the certificate, and those up to its authority, to serve https with; read again "
+      "when it changes");
+  row("tls_key", "", take_text(node.key_file), "PEM file of its private key");
+  row("connections", "8192", take_count(node.http.connections, 1, 1'000'000),
+      "connections that clients may hold open; past it the one that rests longest is closed");
+  row("connections_per_address", "2048",
+      take_count(node.http.connections_per_address, 1, 1'000'000),
+      "of them, connections from one address");
+  row("trusted_proxies", "", take_proxies(node.http.trusted_proxies),
+      "ranges of proxies before this node: they have no such limit, and their X-Forwarded-For is "
+      "believed");
+}
+
+void add_server_rows(Section const& row, Settings& into) {
+  auto& node = into.node;
+  row("loops", "0", take_count(into.loops, 0, 64),
+      "threads that do the work; 0: one for each core");
+  row("log_level", "info", take_level(into.log_level),
+      "debug, info, warning or error; debug has a line for each delivery");
+  row("region", "", take_text(node.region),
+      "region that this node stands in, for people and metrics");
+  row("stop_time", "15s", take_span(node.stop_time, milliseconds(0), seconds(15)),
+      "how long a stop waits for attempts under way");
+}
+
+void add_ingest_rows(Section const& row, server::NodeSettings& node) {
+  row("stream_names", "live-events", take_names(node.ingest.stream_names),
+      "names of the Kinesis streams that producers may put to");
+  row("hold", "20s", take_span(node.ingest.hold, milliseconds(0), seconds(25)),
+      "how long a producer's answer is held while the store is busy");
+  row("insecure_any_signature", "false", take_switch(node.ingest.any_signature),
+      "take Kinesis requests with any signature, from anybody: for trials only",
+      "insecure-any-signature")
+      .is_switch = true;
+}
+
+void add_delivery_rows(Section const& row, server::NodeSettings& node) {
+  row("issuer", "https://live-events.canvas.instructure.com", take_name(node.delivery.issuer),
+      "`iss` of signed events; receivers made for Canvas check it");
+  row("window", "256", take_count(node.delivery.window, 1, 4096),
+      "requests under way to one data stream, at most");
+  row("allow", "", take_ranges(node.allow),
+      "private address ranges that events may be sent to, like 127.0.0.0/8; http:// URLs are for "
+      "these only");
+  row("extra_ca", "", take_text(node.tls.extra_ca_file),
+      "PEM file of certificate authorities to trust beside the system's");
+  row("connections", "4096", take_count(node.client.connections, 1, 1'000'000),
+      "connections to receivers, of each loop at most");
+  row("connections_per_origin", "256", take_count(node.client.connections_per_origin, 1, 4096),
+      "connections to one receiver (scheme, host and port), of each loop at most");
+  row("http2", "true", take_switch(node.client.http2),
+      "speak HTTP/2 with receivers that can, when much is under way to them");
+  row("checkpoint", "100ms", take_span(node.delivery.checkpoint, milliseconds(10), seconds(10)),
+      "how often progress is stored; what was sent since is sent again after a crash");
+  row("rendered_bytes", "64MiB", take_bytes(node.delivery.rendered_bytes, mib, 65536 * mib),
+      "cache of rendered and signed events");
+  row("catching_up", "8", take_count(node.delivery.catching_up, 1, 1024),
+      "data streams that read old events from the disk at a time");
+  row("signing_threads", "1", take_count(node.delivery.signing_threads, 1, 64),
+      "threads that sign");
+  row("retries", "2000000", take_count(node.delivery.retries, 1000, 100'000'000),
+      "events that wait for another try in memory, of all data streams; more wait in the log");
+}
+
+void add_caliper_rows(Section const& row, server::NodeSettings& node) {
+  row("validate", "off", take_check(node.caliper_check),
+      "check events in the Caliper format before they are sent: off, warn (count findings), or "
+      "refuse (and do not send those that have any)");
+}
+
 }  // namespace
 
 std::string Row::variable() const {
@@ -203,113 +327,13 @@ std::string Row::variable() const {
 }
 
 std::vector<Row> rows_of(Settings& into) {
-  auto& node = into.node;
-  auto& store = node.store;
   std::vector<Row> rows;
-  auto const row = [&rows](std::string section, std::string key, std::string fallback, Take take,
-                           std::string help, std::string flag = {}) -> Row& {
-    if (flag.empty()) {
-      flag = section + "-" + key;
-      std::ranges::replace(flag, '_', '-');
-    }
-    return rows.emplace_back(Row{std::move(section), std::move(key), std::move(flag),
-                                 std::move(fallback), std::move(help), false, std::move(take)});
-  };
-
-  row("store", "folder", "./data", take_text(store.folder),
-      "folder of the embedded store; made if absent", "data");
-  row("store", "log_age", "7d", take_span(store.log_age, seconds(1), hours(24 * 14)),
-      "how long the event log keeps an event, delivered or not");
-  row("store", "log_bytes", "50GB", take_bytes(store.log_bytes, mib, 1024 * tib),
-      "how large the event log may grow; 60 % of the disk if that is less");
-  row("store", "undelivered_age", "30d",
-      take_span(store.undelivered_age, seconds(1), hours(24 * 365)),
-      "how long an undelivered event is kept");
-  row("store", "audit_age", "400d", take_span(store.audit_age, hours(24), hours(24 * 3660)),
-      "how long a line of the audit log is kept");
-  row("store", "attempts_age", "7d", take_span(store.attempts_age, seconds(1), hours(24 * 365)),
-      "how long the record of an attempt is kept");
-  row("store", "attempts_bytes", "5GB", take_bytes(store.attempts_bytes, mib, 1024 * tib),
-      "how large the records of attempts may grow");
-  row("store", "segment_bytes", "256MiB", take_bytes(store.segment_bytes, 64 * 1024, 4096 * mib),
-      "size of a file of the event log; retention removes whole ones");
-  row("store", "least_free_bytes", "1GiB", take_bytes(store.least_free_bytes, 0, tib),
-      "free disk space below which no event is taken in; 2 % of the disk if that is less");
-  row("store", "reserve_bytes", "64MiB", take_bytes(store.reserve_bytes, 0, 4096 * mib),
-      "space set aside, for what must be written on a full disk");
-  row("store", "queued_bytes", "64MiB", take_bytes(store.queued_bytes, mib, 4096 * mib),
-      "events that may wait for the disk; past it producers are held");
-  row("store", "tail_bytes", "64MiB", take_bytes(store.tail_bytes, mib, 65536 * mib),
-      "newest events kept in memory");
-  row("store", "cache_bytes", "64MiB", take_bytes(store.cache_bytes, mib, 65536 * mib),
-      "older events kept in memory, for data streams that catch up");
-
-  row("listen", "address", "127.0.0.1:8080", take_endpoint(node.listen),
-      "address and port of everything; port 0 picks a free one", "listen");
-  row("listen", "tls_certificate", "", take_text(node.certificate_file),
-      "PEM file of the certificate, and those up to its authority, to serve https with; read again "
-      "when it changes");
-  row("listen", "tls_key", "", take_text(node.key_file), "PEM file of its private key");
-  row("listen", "connections", "8192", take_count(node.http.connections, 1, 1'000'000),
-      "connections that clients may hold open; past it the one that rests longest is closed");
-  row("listen", "connections_per_address", "2048",
-      take_count(node.http.connections_per_address, 1, 1'000'000),
-      "of them, connections from one address");
-  row("listen", "trusted_proxies", "", take_proxies(node.http.trusted_proxies),
-      "ranges of proxies before this node: they have no such limit, and their X-Forwarded-For is "
-      "believed");
-
-  row("server", "loops", "0", take_count(into.loops, 0, 64),
-      "threads that do the work; 0: one for each core");
-  row("server", "log_level", "info", take_level(into.log_level),
-      "debug, info, warning or error; debug has a line for each delivery");
-  row("server", "region", "", take_text(node.region),
-      "region that this node stands in, for people and metrics");
-  row("server", "stop_time", "15s", take_span(node.stop_time, milliseconds(0), seconds(15)),
-      "how long a stop waits for attempts under way");
-
-  row("ingest", "stream_names", "live-events", take_names(node.ingest.stream_names),
-      "names of the Kinesis streams that producers may put to");
-  row("ingest", "hold", "20s", take_span(node.ingest.hold, milliseconds(0), seconds(25)),
-      "how long a producer's answer is held while the store is busy");
-  row("ingest", "insecure_any_signature", "false", take_switch(node.ingest.any_signature),
-      "take Kinesis requests with any signature, from anybody: for trials only",
-      "insecure-any-signature")
-      .is_switch = true;
-
-  row("delivery", "issuer", "https://live-events.canvas.instructure.com",
-      take_name(node.delivery.issuer),
-      "`iss` of signed events; receivers made for Canvas check it");
-  row("delivery", "window", "256", take_count(node.delivery.window, 1, 4096),
-      "requests under way to one data stream, at most");
-  row("delivery", "allow", "", take_ranges(node.allow),
-      "private address ranges that events may be sent to, like 127.0.0.0/8; http:// URLs are for "
-      "these only");
-  row("delivery", "extra_ca", "", take_text(node.tls.extra_ca_file),
-      "PEM file of certificate authorities to trust beside the system's");
-  row("delivery", "connections", "4096", take_count(node.client.connections, 1, 1'000'000),
-      "connections to receivers, of each loop at most");
-  row("delivery", "connections_per_origin", "256",
-      take_count(node.client.connections_per_origin, 1, 4096),
-      "connections to one receiver (scheme, host and port), of each loop at most");
-  row("delivery", "http2", "true", take_switch(node.client.http2),
-      "speak HTTP/2 with receivers that can, when much is under way to them");
-  row("delivery", "checkpoint", "100ms",
-      take_span(node.delivery.checkpoint, milliseconds(10), seconds(10)),
-      "how often progress is stored; what was sent since is sent again after a crash");
-  row("delivery", "rendered_bytes", "64MiB",
-      take_bytes(node.delivery.rendered_bytes, mib, 65536 * mib),
-      "cache of rendered and signed events");
-  row("delivery", "catching_up", "8", take_count(node.delivery.catching_up, 1, 1024),
-      "data streams that read old events from the disk at a time");
-  row("delivery", "signing_threads", "1", take_count(node.delivery.signing_threads, 1, 64),
-      "threads that sign");
-  row("delivery", "retries", "2000000", take_count(node.delivery.retries, 1000, 100'000'000),
-      "events that wait for another try in memory, of all data streams; more wait in the log");
-
-  row("caliper", "validate", "off", take_check(node.caliper_check),
-      "check events in the Caliper format before they are sent: off, warn (count findings), or "
-      "refuse (and do not send those that have any)");
+  add_store_rows({rows, "store"}, into.node);
+  add_listen_rows({rows, "listen"}, into.node);
+  add_server_rows({rows, "server"}, into);
+  add_ingest_rows({rows, "ingest"}, into.node);
+  add_delivery_rows({rows, "delivery"}, into.node);
+  add_caliper_rows({rows, "caliper"}, into.node);
   return rows;
 }
 
