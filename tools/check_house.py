@@ -8,6 +8,8 @@
   map       every folder of src/ stands in ARCHITECTURE.md, and back; every room has a README.md
   version   CMakeLists.txt and src/base/version.h name the same version
   hostile   docs/hostile.md has a row for each of 40 behaviours, and each test that it names exists
+  where     the table "Where is ..." of ARCHITECTURE.md has 30 rows or more, and each function stands in its file
+  sizes     half of all functions have at most 6 lines, nine of ten at most 22, none more than 80; a room at most 4,000 (--show yes prints)
   packages  tools/packages.txt is sorted, without repeats, and names no package that conflicts with Boost 1.81
 """
 import json
@@ -159,9 +161,90 @@ def check_version(_):
     return [] if built == said else [f"CMakeLists.txt says version {built}, src/base/version.h says {said}"]
 
 
+def check_where(_):
+    table = (ROOT / "ARCHITECTURE.md").read_text().split("## Where is")[1]
+    rows = re.findall(r"^\| ([^|`]+) \| `([^`]+)` \| `([^`]+)` \|$", table, re.M)
+    faults = [] if len(rows) >= 30 else [f"ARCHITECTURE.md: \"Where is ...\" has {len(rows)} rows, not 30"]
+    for what, file, function in rows:
+        path = SOURCE / file
+        if not path.exists():
+            faults.append(f"ARCHITECTURE.md: {what}: there is no src/{file}")
+        elif not re.search(rf"(?<![\w:]){re.escape(function)}\(", without_text(path.read_text())):
+            faults.append(f"ARCHITECTURE.md: {what}: src/{file} has no function {function}")
+    return faults
+
+
+def without_text(source):
+    """C++ without its comments, literals and directives; each line stays a line."""
+    literal = re.compile(r'//[^\n]*|/\*.*?\*/|R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])+\'', re.S)
+    source = re.sub(r"(?<=[0-9a-fA-F])'(?=[0-9a-fA-F])", "", source)
+    source = literal.sub(lambda m: ('""' if m.group(0)[0] in 'R"' else "") + "\n" * m.group(0).count("\n"), source)
+    return re.sub(r"^#.*$", "", source, flags=re.M)
+
+
+def kind_of_block(before, is_inside):
+    """What a bracket opens, by the text before it: a function's body, a space that holds functions, or something within either."""
+    if is_inside:
+        return "inner"
+    if re.match(r"(inline\s+)?namespace\b|extern\b", before):
+        return "space"
+    if re.search(r"\b(class|struct|union|enum)\b", before) and not re.search(r"\)[\sa-z]*$", before):
+        return "space"
+    return "function" if "(" in before and not re.search(r"(?<![=!<>])=(?!=)[^()]*$", before) else "inner"
+
+
+def functions_of(path):
+    """(lines, first line, name) of each function that the file defines, from its signature to its last bracket."""
+    found, blocks, before, line, first, round_depth = [], [], "", 1, 1, 0
+    for char in without_text(path.read_text()):
+        line += char == "\n"
+        round_depth += (char in "([") - (char in ")]")
+        if char == "{":
+            kind = kind_of_block(before.strip(), round_depth > 0 or any(block[0] == "function" for block in blocks))
+            blocks.append((kind, first, before.strip(), round_depth))
+            before, round_depth = (before + char, round_depth) if kind == "inner" else ("", 0)
+        elif char == "}" and blocks:
+            kind, begun, head, round_depth = blocks.pop()
+            if kind == "function":
+                found.append((line - begun + 1, begun, (head.split("(")[0].split() or ["?"])[-1]))
+            before = before + char if kind == "inner" else ""
+        elif char == ";" and round_depth == 0 and (not blocks or blocks[-1][0] == "space"):
+            before = ""
+        else:
+            first = line if not before.strip() and not char.isspace() else first
+            before += char
+    return found
+
+
+def is_product(path):
+    return not path.name.endswith(("_test.cc", "fixture.h", "fixture.cc", "_test.h")) and path.relative_to(SOURCE).parts[0] != "testing"
+
+
+# Rooms that are larger than a room should be: they may shrink, not grow.
+MOST_LINES = {"commands": 5600, "store": 7000}
+
+
+def check_sizes(options):
+    files = [p for p in sorted(SOURCE.rglob("*")) if p.suffix in (".h", ".cc") and is_product(p)]
+    all_functions = sorted((lines, path, at, name) for path in files for lines, at, name in functions_of(path))
+    half, nine, longest = (all_functions[min(len(all_functions) * n // 10, len(all_functions) - 1)][0] for n in (5, 9, 10))
+    rooms = {}
+    for path in files:
+        room = path.relative_to(SOURCE).parts[0]
+        rooms[room] = rooms.get(room, 0) + len(path.read_text().splitlines())
+    if options.get("show"):
+        print(f"{len(all_functions)} functions: half have at most {half} lines, nine of ten {nine}, the longest {longest}")
+        print("\n".join(f"{lines:6} {room}" for room, lines in sorted(rooms.items(), key=lambda item: -item[1])))
+    faults = [f"half of all functions have more than 6 lines: {half}"] if half > 6 else []
+    faults += [f"a tenth of all functions have more than 22 lines: {nine}"] if nine > 22 else []
+    faults += [f"{path.relative_to(ROOT)}:{at}: {name} has {lines} lines; 80 is the most" for lines, path, at, name in all_functions if lines > 80]
+    return faults + [f"src/{room}: {lines} lines; {MOST_LINES.get(room, 4000):,} is the most"
+                     for room, lines in sorted(rooms.items()) if lines > MOST_LINES.get(room, 4000)]
+
+
 CHECKS = {"rooms": check_rooms, "headers": check_headers, "format": check_format, "links": check_links, "map": check_map,
           "hostile": check_hostile, "packages": check_packages,
-          "version": check_version}
+          "version": check_version, "where": check_where, "sizes": check_sizes}
 
 
 def main():
