@@ -13,12 +13,14 @@ std::span<std::byte const> as_bytes(std::string_view text);
 std::string_view as_text(std::span<std::byte const> bytes);
 
 std::string hex(std::string_view bytes);  // lower case
+// Either case. nullopt: an odd number of digits, or what is none.
 std::optional<std::string> unhex(std::string_view text);
 
 std::string base64(std::string_view bytes);     // RFC 4648 section 4, padded
 std::string base64url(std::string_view bytes);  // section 5, not padded
 // Appends the decoded bytes to `out`; false, with `out` as it was, when `text` is not Base64 with its padding.
 bool append_base64(std::string_view text, std::string& out);
+// nullopt: not of the alphabet, or not the right padding.
 std::optional<std::string> unbase64(std::string_view text);
 std::optional<std::string> unbase64url(std::string_view text);  // padding is refused
 

@@ -13,6 +13,7 @@ namespace millrace::cli {
 class Guest {
  public:
   virtual ~Guest() = default;
+  // A failure stops the node, and is what the process says at its end.
   virtual io::Task<Result<void>> begin(server::Node& node, io::Executor loop) = 0;
   virtual io::Task<void> end() = 0;
   virtual io::Task<void> after() = 0;

@@ -19,6 +19,7 @@ namespace millrace::commands {
 // HTTP for a program that has nothing else to do meanwhile. It may talk to any address: the user named it.
 class HttpDesk {
  public:
+  // Fails as http::make_tls_client.
   static Result<std::unique_ptr<HttpDesk>> open(http::TlsSettings tls = {});
   virtual ~HttpDesk() = default;
   virtual http::client::Answer ask(http::client::Ask ask) = 0;

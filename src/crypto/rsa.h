@@ -25,6 +25,7 @@ class PublicKey {
 class Rs256Verifier {
  public:
   explicit Rs256Verifier(PublicKey const& key);  // of from_jwk()
+  // False: the signature is another key's, of other bytes, or none.
   bool verify(std::string_view signed_bytes, std::string_view signature);
 
  private:
@@ -35,6 +36,7 @@ class Rs256Verifier {
 class SigningKey {
  public:
   static SigningKey generate();  // about 0.1 s of one core
+  // What to_pem() gave. Fails with: invalid.
   static Result<SigningKey> from_pem(std::string_view pem);
   std::string to_pem() const;                            // PKCS#8, not encrypted: seal it
   std::string sign_rs256(std::string_view bytes) const;  // 256 raw bytes; about 0.35 ms

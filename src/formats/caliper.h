@@ -25,6 +25,7 @@ class CaliperRenderer {
   CaliperRenderer& operator=(CaliperRenderer&&) noexcept;
   ~CaliperRenderer();
 
+  // The catalogue maps this type: render() of it fails only where the event lacks something.
   bool has_form(std::string_view event_type) const;
   // The envelope with one event; `is_test`: it says "test": true among its extensions.
   // Fails with: missing (no Caliper form), invalid (the event lacks what its form cannot do without).

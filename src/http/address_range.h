@@ -13,6 +13,7 @@ class AddressRange {
  public:
   // Fails with: invalid (no range, or bits are set behind its length).
   static Result<AddressRange> parse(std::string_view text);
+  // All, or the failure of the first that is none.
   static Result<std::vector<AddressRange>> parse_all(std::vector<std::string> const& texts);
   // An IPv4 address lies in an IPv4 range whichever way it is written (::ffff:10.0.0.1).
   bool holds(boost::asio::ip::address const& address) const;

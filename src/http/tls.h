@@ -51,7 +51,7 @@ class TlsStream final : public io::ByteStream {
   // Fails with: unreachable, saying in a sentence why. Unwinds when cancelled; closing the stream ends it. With `turns` each step of
   // computing waits for one.
   io::Task<Result<void>> handshake(std::optional<Turns> turns = {});
-  bool resumed() const;
+  bool resumed() const;               // the handshake took up an earlier session
   std::string version() const;        // "TLSv1.3"
   std::string_view protocol() const;  // chosen by ALPN: "h2"; empty: none
   bool http2() const { return protocol() == "h2"; }

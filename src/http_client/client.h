@@ -88,8 +88,9 @@ struct ClientLimits {
 class Client {
  public:
   virtual ~Client() = default;
+  // Always answers, at the deadline at the latest; Answer::trouble says what went wrong. Unwinds when cancelled.
   virtual io::Task<Answer> ask(Ask ask) = 0;
-  virtual std::size_t open_connections() const = 0;
+  virtual std::size_t open_connections() const = 0;  // at work and kept
 };
 
 // Fails as make_tls_client. `guard`, `clock`, `network` outlive the Client.

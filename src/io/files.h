@@ -22,10 +22,11 @@ class File {
   virtual Result<std::size_t> read(std::uint64_t at, std::span<std::byte> out) = 0;
   // Writes all, extending the file if needed. Fails with: busy (no space is left: errno ENOSPC, EDQUOT), io.
   virtual Result<void> write(std::uint64_t at, std::span<std::byte const> bytes) = 0;
+  // Shorter or longer, with zeros; durable by sync(). Fails with: busy (no space), io.
   virtual Result<void> truncate(std::uint64_t size) = 0;
   // Makes what was written durable. After a failure the file's state is unknown: end the process, do not retry. Fails with: io.
   virtual Result<void> sync() = 0;
-  virtual Result<std::uint64_t> size() = 0;
+  virtual Result<std::uint64_t> size() = 0;  // bytes, now. Fails with: io
   // Allocates real blocks for the file's first `size` bytes. Fails with: busy (no space), io.
   virtual Result<void> reserve(std::uint64_t size) = 0;
   // Takes an exclusive lock that ends with the File or the process. Fails with: conflict (somebody has it), io.
@@ -50,6 +51,7 @@ class Files {
   // `permissions` of a file that is made. Fails with: missing, conflict, denied, busy (no space, no descriptors), io.
   virtual Result<std::unique_ptr<File>> open(std::string const& path, OpenMode mode,
                                              unsigned permissions = 0600) = 0;
+  // Of a file or a folder. A failure is not "no": it is not known. Fails with: denied, io.
   virtual Result<bool> exists(std::string const& path) = 0;
   virtual Result<void> remove(std::string const& path) = 0;  // missing is a failure
   virtual Result<void> rename(std::string const& from,
@@ -58,7 +60,9 @@ class Files {
   virtual Result<void> make_folders(std::string const& path, unsigned permissions = 0700) = 0;
   virtual Result<std::vector<std::string>> list(
       std::string const& folder) = 0;  // names, sorted; no folders' contents
+  // Makes the names in it durable: what was made, renamed, removed. Fails as sync() does.
   virtual Result<void> sync_folder(std::string const& folder) = 0;
+  // Of the disk that the folder is on. Fails with: missing, io.
   virtual Result<Space> space(std::string const& folder) = 0;
 
   // The whole file; at most `limit` bytes. Fails with: missing, invalid (larger than limit), io.

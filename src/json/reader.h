@@ -43,6 +43,7 @@ class Fields {
   std::optional<std::string> text(std::string_view key, std::size_t least, std::size_t most);
   // The same for text of several lines: line ends and tabs are taken.
   std::optional<std::string> lines(std::string_view key, std::size_t least, std::size_t most);
+  // `least` and `most` are allowed.
   std::optional<bool> flag(std::string_view key);
   std::optional<std::int64_t> number(std::string_view key, std::int64_t least, std::int64_t most);
   std::optional<double> real(std::string_view key, double least, double most);

@@ -12,6 +12,7 @@ namespace millrace::model {
 // owner: everything, and credentials; editor: streams; viewer: reads; producer: sends events and nothing else.
 enum class Role : std::uint8_t { owner, editor, viewer, producer };
 std::string_view name_of(Role role);
+// nullopt: no such role. Names are lower case.
 std::optional<Role> parse_role(std::string_view name);
 
 struct Principal {
@@ -20,6 +21,7 @@ struct Principal {
   Role role = Role::viewer;
   std::vector<std::string> accounts;  // root account uuids; {"*"}: all of them
 
+  // The account is one of its own, or all are; "*" asks whether all are.
   bool sees(std::string_view account) const;
   bool sees_all() const { return sees("*"); }
   bool may_read() const { return role != Role::producer; }
@@ -38,6 +40,7 @@ struct AccessKey {  // an AWS-style pair that Kinesis producers sign with
 class Credentials {
  public:
   virtual ~Credentials() = default;
+  // Whose credential it is. nullopt: there is none, or it is revoked or has ended.
   virtual std::optional<Principal> token(std::string_view bearer) const = 0;
   virtual std::optional<AccessKey> access_key(std::string_view id) const = 0;
 };

@@ -33,6 +33,7 @@ std::string_view name_of(Run run);
 std::string_view name_of(TryKind kind);
 std::string_view name_of(AttemptOutcome outcome);
 std::string_view name_of(FailureClass failure);  // "" for none
+// Both: nullopt for a word that name_of() does not give.
 std::optional<FailureClass> parse_failure_class(std::string_view name);
 std::optional<AttemptOutcome> parse_attempt_outcome(std::string_view name);
 

@@ -111,6 +111,7 @@ std::expected<DataStream, std::vector<FieldFault>> merged(DataStream const& stre
 std::string to_json(DataStream const& stream);
 // As it is stored, with its secrets: seal the result before it touches a disk.
 std::string to_stored(DataStream const& stream);
+// What to_stored() made, of this version or an earlier one. Fails with: corrupt.
 Result<DataStream> from_stored(std::string_view json);
 
 }  // namespace millrace::model

@@ -21,6 +21,7 @@ class CommitQueue {
   CommitQueue(io::Worker& worker, std::size_t limit_bytes, Commit commit)
       : worker_(worker), limit_bytes_(limit_bytes), commit_(std::move(commit)) {}
 
+  // Answers when the event is durable, with those that queued beside it. Fails with: busy (too much waits), and as `commit` does.
   io::Task<Result<Kept>> put(Received event);
 
  private:

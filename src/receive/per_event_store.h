@@ -17,6 +17,7 @@ class PerEventWriter {
  public:
   PerEventWriter(io::Files& files, std::string root, Permissions permissions)
       : files_(files), root_(std::move(root)), permissions_(permissions) {}
+  // One result for each event, in order: durable, or known already. Fails with: busy (no space), io.
   std::vector<Result<Kept>> commit(std::vector<Received> const& events);
 
  private:

@@ -34,6 +34,7 @@ class Receiver {
  public:
   Receiver(ReceiverParts parts, ReceiverSettings settings)
       : parts_(parts), settings_(std::move(settings)) {}
+  // 200 when the event is safe in the store (a repeat too), 4xx for what is refused, 503 for what may be sent again.
   io::Task<http::ServerResponse> handle(http::ServerRequest request);
 
  private:
