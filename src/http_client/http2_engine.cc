@@ -21,208 +21,21 @@ constexpr std::size_t free_bytes = 1 << 20, free_bytes_a_stream = 256 * 1024;
 // RFC 9113 section 6.5.2 recommends that a peer takes as many.
 constexpr std::size_t room_before_settings = 100;
 constexpr std::size_t unique_bytes = 32;  // of a header's value; an id, say
-constexpr std::size_t given_at_once = 32 * 1024;
 constexpr std::int32_t connection_window = 4 << 20;
 constexpr std::uint32_t last_stream = 1U << 30;  // far below where the numbers end
 
-std::string_view text_of(std::uint8_t const* bytes, std::size_t size) {
-  return {reinterpret_cast<char const*>(bytes), size};
-}
-
-std::string name_of_code(std::uint32_t code) { return nghttp2_http2_strerror(code); }
-
-// For people, of a stranger's bytes.
-std::string printable(std::string_view text) {
-  std::string out;
-  for (char const c : text.substr(0, 100)) out += c >= 0x20 && c < 0x7f ? c : '?';
-  return out;
-}
-
 }  // namespace
 
-// What nghttp2 calls. None may call it back but to submit frames.
-struct Http2Engine::Callbacks {
-  static Http2Engine& engine(void* user) { return *static_cast<Http2Engine*>(user); }
-
-  static int begin_frame(nghttp2_session*, nghttp2_frame_hd const* head, void* user) {
-    engine(user).count_frame(head->type, head->length, head->flags, head->stream_id);
-    return 0;
-  }
-
-  static int header(nghttp2_session*, nghttp2_frame const* frame, std::uint8_t const* name,
-                    std::size_t name_size, std::uint8_t const* value, std::size_t value_size,
-                    std::uint8_t, void* user) {
-    auto* const stream = engine(user).stream_of(frame->hd.stream_id);
-    if (stream == nullptr || stream->state() != State::waiting) return 0;  // trailers are dropped
-    return engine(user).take_field(*stream, text_of(name, name_size), text_of(value, value_size))
-               ? 0
-               : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-  }
-
-  static int invalid_header(nghttp2_session*, nghttp2_frame const* frame, std::uint8_t const*,
-                            std::size_t, std::uint8_t const*, std::size_t, std::uint8_t,
-                            void* user) {
-    auto* const stream = engine(user).stream_of(frame->hd.stream_id);
-    if (stream == nullptr || stream->state() != State::waiting) return 0;
-    engine(user).end(*stream, State::bad, "a header has characters that may not stand there");
-    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-  }
-
-  static int frame(nghttp2_session*, nghttp2_frame const* frame, void* user) {
-    auto& self = engine(user);
-    self.last_frame_at_ = self.now_;
-    auto* const stream = self.stream_of(frame->hd.stream_id);
-    switch (frame->hd.type) {
-      case NGHTTP2_HEADERS:
-        if (stream == nullptr) break;
-        if (stream->state() == State::waiting) self.head_complete(*stream);
-        if (!stream->over() && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
-          self.whole(*stream);
-        break;
-      case NGHTTP2_DATA:
-        if (stream != nullptr && !stream->over() &&
-            (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
-          self.whole(*stream);
-        break;
-      case NGHTTP2_SETTINGS:
-        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) break;
-        self.settings_came_ = true;
-        if (nghttp2_session_get_remote_settings(self.session_.get(),
-                                                NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS) == 0)
-          self.objection_ = "it takes no streams";
-        break;
-      case NGHTTP2_GOAWAY:
-        self.going_away_ = true;
-        if (frame->goaway.error_code == NGHTTP2_HTTP_1_1_REQUIRED)
-          self.objection_ = "it asks for HTTP/1.1";
-        if (frame->goaway.error_code != NGHTTP2_NO_ERROR)
-          self.peer_says_ = fmt::format(
-              "the server ended the connection: {}{}{}", name_of_code(frame->goaway.error_code),
-              frame->goaway.opaque_data_len > 0 ? ": " : "",
-              printable(text_of(frame->goaway.opaque_data, frame->goaway.opaque_data_len)));
-        self.end_above(frame->goaway.last_stream_id);
-        break;
-      default:
-        break;
-    }
-    return 0;
-  }
-
-  static int invalid_frame(nghttp2_session*, nghttp2_frame const* frame, int code, void* user) {
-    auto& self = engine(user);
-    if (auto* const stream = self.stream_of(frame->hd.stream_id);
-        stream != nullptr && !stream->over()) {
-      auto const why = fmt::format("what came is not proper HTTP/2: {}", nghttp2_strerror(code));
-      if (stream->state() == State::waiting) {
-        self.end(*stream, State::bad, why);
-      } else {
-        note(stream->answer_, "bad framing: " + why);
-        stream->answer_.body_cut = true;
-        self.end(*stream, State::done, {});
-      }
-    }
-    return 0;
-  }
-
-  static int data(nghttp2_session*, std::uint8_t, std::int32_t id, std::uint8_t const* bytes,
-                  std::size_t size, void* user) {
-    if (auto* const stream = engine(user).stream_of(id); stream != nullptr && !stream->over())
-      engine(user).take_body(*stream, text_of(bytes, size));
-    return 0;
-  }
-
-  static int closed(nghttp2_session*, std::int32_t id, std::uint32_t code, void* user) {
-    engine(user).stream_closed(id, code);
-    return 0;
-  }
-
-  static int says(nghttp2_session*, int, char const* message, std::size_t size, void* user) {
-    engine(user).library_says_ = printable({message, size});
-    return 0;
-  }
-
-  static ssize_t send(nghttp2_session*, std::uint8_t const* bytes, std::size_t size, int,
-                      void* user) {
-    auto& out = *engine(user).out_;
-    if (out.size() >= given_at_once) return NGHTTP2_ERR_WOULDBLOCK;
-    out.append(text_of(bytes, size));
-    engine(user).given_ += size;
-    return static_cast<ssize_t>(size);
-  }
-
-  // All frames before it have been given whole.
-  static int before_send(nghttp2_session*, nghttp2_frame const* frame, void* user) {
-    auto& self = engine(user);
-    if (frame->hd.type != NGHTTP2_HEADERS) return 0;
-    if (auto* const stream = self.stream_of(frame->hd.stream_id)) stream->begins_at_ = self.given_;
-    return 0;
-  }
-
-  static ssize_t read_body(nghttp2_session*, std::int32_t id, std::uint8_t*, std::size_t size,
-                           std::uint32_t* flags, nghttp2_data_source*, void* user) {
-    auto& self = engine(user);
-    if (self.out_->size() >= given_at_once) return NGHTTP2_ERR_PAUSE;
-    auto* const stream = self.stream_of(id);
-    if (stream == nullptr) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    auto const length = std::min(size, stream->ask_.body.size() - stream->sent_);
-    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-    if (stream->sent_ + length == stream->ask_.body.size()) *flags |= NGHTTP2_DATA_FLAG_EOF;
-    return static_cast<ssize_t>(length);
-  }
-
-  static int send_body(nghttp2_session*, nghttp2_frame* frame, std::uint8_t const* head,
-                       std::size_t size, nghttp2_data_source*, void* user) {
-    auto& self = engine(user);
-    auto* const stream = self.stream_of(frame->hd.stream_id);
-    if (stream == nullptr) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    self.out_->append(text_of(head, 9));
-    self.out_->append(stream->ask_.body.substr(stream->sent_, size));
-    stream->sent_ += size;
-    self.given_ += 9 + size;
-    // Whoever takes what we send may open its windows for it, twice a frame.
-    self.useless_frames_ -= std::min<std::size_t>(self.useless_frames_, 2);
-    return 0;
-  }
-
-  static nghttp2_session_callbacks const* all() {
-    static nghttp2_session_callbacks* const made = [] {
-      nghttp2_session_callbacks* to = nullptr;
-      check(nghttp2_session_callbacks_new(&to) == 0, "nghttp2 has memory");
-      nghttp2_session_callbacks_set_on_begin_frame_callback(to, begin_frame);
-      nghttp2_session_callbacks_set_on_header_callback(to, header);
-      nghttp2_session_callbacks_set_on_invalid_header_callback(to, invalid_header);
-      nghttp2_session_callbacks_set_on_frame_recv_callback(to, frame);
-      nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(to, invalid_frame);
-      nghttp2_session_callbacks_set_on_data_chunk_recv_callback(to, data);
-      nghttp2_session_callbacks_set_on_stream_close_callback(to, closed);
-      nghttp2_session_callbacks_set_error_callback2(to, says);
-      nghttp2_session_callbacks_set_before_frame_send_callback(to, before_send);
-      nghttp2_session_callbacks_set_send_callback(to, send);
-      nghttp2_session_callbacks_set_send_data_callback(to, send_body);
-      return to;
-    }();
-    return made;
-  }
-};
-
 Http2Engine::Http2Engine(std::size_t streams) : streams_(streams) {
-  nghttp2_option* options = nullptr;
-  check(nghttp2_option_new(&options) == 0, "nghttp2 has memory");
-  nghttp2_option_set_max_outbound_ack(options, 100);
-  nghttp2_option_set_max_settings(options, 32);
-  nghttp2_option_set_max_continuations(options, 8);
-  nghttp2_option_set_no_closed_streams(options, 1);
   nghttp2_session* session = nullptr;
-  int const made = nghttp2_session_client_new2(&session, Callbacks::all(), this, options);
-  nghttp2_option_del(options);
-  check(made == 0, "nghttp2 has memory");
+  check(nghttp2_session_client_new2(&session, callbacks(), this, http2_options().get()) == 0,
+        "nghttp2 has memory");
   session_.reset(session);
   static constexpr std::array<nghttp2_settings_entry, 3> settings{
       {{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 0},
        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, usual_header_bytes}}};
-  check(nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings.data(), settings.size()) == 0,
-        "nghttp2 has memory");
+  submit_settings(session, settings);
   check(
       nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, connection_window) == 0,
       "nghttp2 has memory");
@@ -255,11 +68,7 @@ bool Http2Engine::begin(Http2Stream& stream) {
   auto const& url = *ask.url;
   fields_.clear();
   auto const add = [this](std::string_view name, std::string_view value, std::uint8_t flags) {
-    // nghttp2 copies both, and makes the name small.
-    auto* const at = const_cast<char*>(name.data());
-    auto* const to = const_cast<char*>(value.data());
-    fields_.push_back({reinterpret_cast<std::uint8_t*>(at), reinterpret_cast<std::uint8_t*>(to),
-                       name.size(), value.size(), flags});
+    fields_.push_back(http2_field(name, value, flags));
   };
   auto const add_lines = [&](std::string_view lines, bool fresh) {
     while (!lines.empty()) {
@@ -290,8 +99,7 @@ bool Http2Engine::begin(Http2Stream& stream) {
                   std::to_chars(digits, digits + sizeof digits, ask.body.size()).ptr - digits));
   if (!ask.body.empty() || (ask.method != "GET" && ask.method != "HEAD" && ask.method != "DELETE"))
     add("content-length", length, NGHTTP2_NV_FLAG_NONE);
-  nghttp2_data_provider body{};
-  body.read_callback = Callbacks::read_body;
+  auto const body = body_provider();
   auto const id = nghttp2_submit_request(session_.get(), nullptr, fields_.data(), fields_.size(),
                                          ask.body.empty() ? nullptr : &body, &stream);
   if (id < 0) {
@@ -402,14 +210,14 @@ void Http2Engine::stream_closed(std::int32_t id, std::uint32_t code) {
     stream->answer_.body_cut = true;
     note(stream->answer_,
          fmt::format("bad framing: the server reset the stream within the body ({})",
-                     name_of_code(code)));
+                     nghttp2_http2_strerror(code)));
     return end(*stream, State::done, {});
   }
   if (code == NGHTTP2_HTTP_1_1_REQUIRED) objection_ = "it asks for HTTP/1.1";
   bool const refused = code == NGHTTP2_REFUSED_STREAM || code == NGHTTP2_HTTP_1_1_REQUIRED;
   end(*stream, refused && !stream->has_bytes() ? State::refused : State::broken,
       fmt::format("the stream was reset before the end of the header block ({})",
-                  name_of_code(code)));
+                  nghttp2_http2_strerror(code)));
 }
 
 // Frames that bring no stream further cost the peer little and us some: there is an end to them.
@@ -425,8 +233,7 @@ void Http2Engine::take(std::string_view bytes, SteadyTime now) {
   now_ = now;
   received_ += bytes.size();
   if (over_) return;
-  auto const taken = nghttp2_session_mem_recv(
-      session_.get(), reinterpret_cast<std::uint8_t const*>(bytes.data()), bytes.size());
+  auto const taken = take_http2(session_.get(), bytes);
   if (taken < 0) {
     objection_ =
         fmt::format("it does not keep to HTTP/2 ({})", nghttp2_strerror(static_cast<int>(taken)));

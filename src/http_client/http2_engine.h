@@ -4,8 +4,6 @@
 //           frames that no stream gets anything from, 1 MiB and 256 KiB a stream of bytes, between one finished stream and the next.
 //   Push    Is switched off; a peer that pushes has broken the protocol.
 #pragma once
-#include <nghttp2/nghttp2.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -14,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "http/http2_frames.h"
 #include "http_client/client.h"
 
 namespace millrace::http::client {
@@ -109,9 +108,8 @@ class Http2Engine {
   using State = Http2Stream::State;
   struct Callbacks;
   friend struct Callbacks;
-  struct SessionFree {
-    void operator()(nghttp2_session* session) const { nghttp2_session_del(session); }
-  };
+  static nghttp2_session_callbacks const* callbacks();  // http2_callbacks.cc
+  static nghttp2_data_provider body_provider();         // of the stream's request
   Http2Stream* stream_of(std::int32_t id) const;
   void end(Http2Stream& stream, State state, std::string why);
   void end_all(State as, std::string const& why);
@@ -126,7 +124,7 @@ class Http2Engine {
   void count_frame(std::uint8_t type, std::size_t length, std::uint8_t flags, std::int32_t id);
   void look_whether_over();
 
-  std::unique_ptr<nghttp2_session, SessionFree> session_;
+  Http2Session session_;
   std::size_t streams_;
   std::vector<Http2Stream*> live_;
   std::vector<nghttp2_nv> fields_;  // memory to work in

@@ -6,35 +6,19 @@
 #include <array>
 #include <utility>
 
-#include "http_server/serving.h"
+#include "http_server/http2_stream.h"
 
 namespace millrace::http::server {
 namespace {
 
 constexpr std::uint32_t max_streams = 128;
-constexpr std::size_t given_at_once = 32 * 1024;
 constexpr std::size_t unsent_enough = 1 << 20;  // from here on no more handlers begin
 constexpr std::size_t body_step = 512 * 1024;   // how a body's share of the memory grows
 constexpr std::int32_t small_window = 65'535, wide_window = 256 * 1024;
 constexpr std::size_t reserved = 1 << 20;  // of a body whose length is known, at most
-constexpr std::size_t bomb = 4;            // times the limit of a header list: no mistake any more
 
-// What a peer may cost. A thousand at once, and a hundred a second.
-constexpr std::uint64_t thousandth = 1000;
-constexpr std::uint64_t most_patience = 1000 * thousandth;
-constexpr std::uint64_t patience_a_millisecond = 100 * thousandth / 1000;
-constexpr unsigned cost_of_reset = 5, cost_of_settings = 5, cost_of_trifle = 1;
-constexpr unsigned worth_of_request = 3, worth_of_data = 2;
-constexpr std::size_t window_step =
-    2048;  // some open theirs for each so many bytes, of stream and connection
 // Bytes from which nothing came, and so many more for each request that is under way: much is dropped without that we hear of it.
 constexpr std::size_t idle_bytes = 1 << 20, idle_bytes_a_stream = 64 * 1024;
-constexpr std::size_t data_of_worth =
-    256;  // whoever opens a window by less has not earned anything
-
-std::string_view text_of(std::uint8_t const* bytes, std::size_t size) {
-  return {reinterpret_cast<char const*>(bytes), size};
-}
 
 // What a handler wrote may not end a field early, nor stand where HTTP/2 forbids it.
 std::string clean(std::string_view text) {
@@ -44,175 +28,11 @@ std::string clean(std::string_view text) {
   return out;
 }
 
-nghttp2_nv field_of(std::string_view name, std::string_view value) {
-  // nghttp2 copies both, and makes the name small.
-  auto* const at = const_cast<char*>(name.data());
-  auto* const to = const_cast<char*>(value.data());
-  return {reinterpret_cast<std::uint8_t*>(at), reinterpret_cast<std::uint8_t*>(to), name.size(),
-          value.size(), NGHTTP2_NV_FLAG_NONE};
-}
-
 SteadyTime after(SteadyTime from, Duration span) {
   return from + std::chrono::duration_cast<SteadyTime::duration>(span);
 }
 
 }  // namespace
-
-struct Http2Serving::Stream {
-  StreamId id = 0;
-  Stage stage = Stage::head;
-  Http2Head head;
-  ServerRequest request;
-  ServerResponse response;
-  std::size_t sent = 0;  // of the response's body
-  std::optional<BodyMemory::Hold> hold;
-  std::size_t came = 0;                       // of the body
-  std::size_t uncredited = 0;                 // of it, for which no window was given back
-  SteadyTime room_until = SteadyTime::max();  // while it waits for memory: how long
-  bool whole = false;                         // END_STREAM came
-  bool busy = false;                          // somebody works for it, from next() to leave()
-  bool gone = false;  // the peer, or a deadline, has ended it; somebody works for it still
-  bool head_only = false;
-  bool wide = false;    // its window is the larger one
-  bool more = false;    // pieces of the response's body follow
-  bool hungry = false;  // for the next of them
-  SteadyTime deadline = SteadyTime::max();
-};
-
-// What nghttp2 calls. None may call it back but to submit frames.
-struct Http2Serving::Callbacks {
-  static Http2Serving& self(void* user) { return *static_cast<Http2Serving*>(user); }
-
-  static int begin_frame(nghttp2_session*, nghttp2_frame_hd const* head, void* user) {
-    self(user).frame_came(head->type, head->length, head->flags, head->stream_id);
-    return self(user).over_ ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
-  }
-
-  static int begin_headers(nghttp2_session*, nghttp2_frame const* frame, void* user) {
-    if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) self(user).begin(frame->hd.stream_id);
-    return 0;
-  }
-
-  static int header(nghttp2_session*, nghttp2_frame const* frame, std::uint8_t const* name,
-                    std::size_t name_size, std::uint8_t const* value, std::size_t value_size,
-                    std::uint8_t, void* user) {
-    auto* const stream = self(user).stream_of(frame->hd.stream_id);
-    if (stream == nullptr || stream->stage != Stage::head) return 0;  // trailers are dropped
-    stream->head.take(text_of(name, name_size), text_of(value, value_size), self(user).limits_);
-    if (stream->head.bytes() <= bomb * self(user).limits_.header_bytes) return 0;
-    self(user).end("its headers are a bomb", NGHTTP2_ENHANCE_YOUR_CALM);
-    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-  }
-
-  static int invalid_header(nghttp2_session*, nghttp2_frame const*, std::uint8_t const*,
-                            std::size_t, std::uint8_t const*, std::size_t, std::uint8_t, void*) {
-    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;  // resets the stream
-  }
-
-  static int frame(nghttp2_session*, nghttp2_frame const* frame, void* user) {
-    auto& serving = self(user);
-    bool const ends = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-    if (frame->hd.type == NGHTTP2_SETTINGS) serving.spoke_ = true;
-    if (frame->hd.type == NGHTTP2_HEADERS) serving.block_since_.reset();
-    auto* const stream = serving.stream_of(frame->hd.stream_id);
-    if (stream == nullptr) return 0;
-    if (frame->hd.type == NGHTTP2_HEADERS && stream->stage == Stage::head)
-      serving.head_complete(*stream, ends);
-    else if ((frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) && ends)
-      serving.whole(*stream);
-    return 0;
-  }
-
-  static int data(nghttp2_session* session, std::uint8_t, std::int32_t id,
-                  std::uint8_t const* bytes, std::size_t size, void* user) {
-    if (auto* const stream = self(user).stream_of(id);
-        stream != nullptr && stream->stage == Stage::body)
-      self(user).take_body(*stream, text_of(bytes, size));
-    else
-      nghttp2_session_consume(session, id, size);
-    return 0;
-  }
-
-  static int closed(nghttp2_session*, std::int32_t id, std::uint32_t, void* user) {
-    self(user).closed(id);
-    return 0;
-  }
-
-  // A reset that nghttp2 decided upon costs the peer what its own does.
-  static int frame_sent(nghttp2_session*, nghttp2_frame const* frame, void* user) {
-    auto& serving = self(user);
-    if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code != NGHTTP2_NO_ERROR) {
-      serving.block_since_.reset();
-      serving.annoy(cost_of_reset);
-    }
-    if ((frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) &&
-        (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
-      if (auto* const stream = serving.stream_of(frame->hd.stream_id)) serving.sent(*stream);
-    return 0;
-  }
-
-  static ssize_t send(nghttp2_session*, std::uint8_t const* bytes, std::size_t size, int,
-                      void* user) {
-    auto& out = *self(user).out_;
-    if (out.size() >= given_at_once) return NGHTTP2_ERR_WOULDBLOCK;
-    out.append(text_of(bytes, size));
-    return static_cast<ssize_t>(size);
-  }
-
-  static ssize_t read_body(nghttp2_session*, std::int32_t id, std::uint8_t*, std::size_t size,
-                           std::uint32_t* flags, nghttp2_data_source*, void* user) {
-    auto& serving = self(user);
-    if (serving.out_->size() >= given_at_once) return NGHTTP2_ERR_PAUSE;
-    auto* const stream = serving.stream_of(id);
-    if (stream == nullptr) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    auto const length = std::min(size, stream->response.body.size() - stream->sent);
-    if (length == 0 && stream->more) {
-      stream->hungry = true;
-      stream->deadline = SteadyTime::max();  // ours to do
-      return NGHTTP2_ERR_DEFERRED;
-    }
-    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-    if (stream->sent + length == stream->response.body.size() && !stream->more)
-      *flags |= NGHTTP2_DATA_FLAG_EOF;
-    return static_cast<ssize_t>(length);
-  }
-
-  static int send_body(nghttp2_session*, nghttp2_frame* frame, std::uint8_t const* head,
-                       std::size_t size, nghttp2_data_source*, void* user) {
-    auto& serving = self(user);
-    auto* const stream = serving.stream_of(frame->hd.stream_id);
-    if (stream == nullptr) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    serving.out_->append(text_of(head, 9));
-    serving.out_->append(std::string_view(stream->response.body).substr(stream->sent, size));
-    stream->sent += size;
-    serving.unsent_ -= size;
-    stream->deadline = earned(serving.limits_.write_pace, stream->deadline, serving.now_, size);
-    serving.moved_at_ = serving.now_;
-    if (size >= data_of_worth)
-      serving.patience_ = std::min(
-          most_patience, serving.patience_ + (worth_of_data + size / window_step) * thousandth);
-    return 0;
-  }
-
-  static nghttp2_session_callbacks const* all() {
-    static nghttp2_session_callbacks* const made = [] {
-      nghttp2_session_callbacks* to = nullptr;
-      check(nghttp2_session_callbacks_new(&to) == 0, "nghttp2 has memory");
-      nghttp2_session_callbacks_set_on_begin_frame_callback(to, begin_frame);
-      nghttp2_session_callbacks_set_on_begin_headers_callback(to, begin_headers);
-      nghttp2_session_callbacks_set_on_header_callback(to, header);
-      nghttp2_session_callbacks_set_on_invalid_header_callback(to, invalid_header);
-      nghttp2_session_callbacks_set_on_frame_recv_callback(to, frame);
-      nghttp2_session_callbacks_set_on_data_chunk_recv_callback(to, data);
-      nghttp2_session_callbacks_set_on_stream_close_callback(to, closed);
-      nghttp2_session_callbacks_set_on_frame_send_callback(to, frame_sent);
-      nghttp2_session_callbacks_set_send_callback(to, send);
-      nghttp2_session_callbacks_set_send_data_callback(to, send_body);
-      return to;
-    }();
-    return made;
-  }
-};
 
 Http2Serving::Http2Serving(ServerCore& core, io::Endpoint peer)
     : core_(core),
@@ -225,24 +45,17 @@ Http2Serving::Http2Serving(ServerCore& core, io::Endpoint peer)
       moved_at_(now_),
       patience_(most_patience),
       patience_at_(now_) {
-  nghttp2_option* options = nullptr;
-  check(nghttp2_option_new(&options) == 0, "nghttp2 has memory");
-  nghttp2_option_set_max_outbound_ack(options, 100);
-  nghttp2_option_set_max_settings(options, 32);
-  nghttp2_option_set_max_continuations(options, 8);
-  nghttp2_option_set_no_closed_streams(options, 1);
-  nghttp2_option_set_no_auto_window_update(options, 1);
+  auto const options = http2_options();
+  nghttp2_option_set_no_auto_window_update(options.get(), 1);
   nghttp2_session* session = nullptr;
-  int const made = nghttp2_session_server_new2(&session, Callbacks::all(), this, options);
-  nghttp2_option_del(options);
-  check(made == 0, "nghttp2 has memory");
+  check(nghttp2_session_server_new2(&session, callbacks(), this, options.get()) == 0,
+        "nghttp2 has memory");
   session_.reset(session);
   std::array<nghttp2_settings_entry, 3> const settings{
       {{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, max_streams},
        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<std::uint32_t>(limits_.header_bytes)},
        {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1}}};
-  check(nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings.data(), settings.size()) == 0,
-        "nghttp2 has memory");
+  submit_settings(session, settings);
 }
 
 Http2Serving::~Http2Serving() = default;
@@ -280,7 +93,7 @@ void Http2Serving::head_complete(Stream& stream, bool ends) {
   if (auto const grant = stream.hold->grow(0); grant != BodyMemory::Grant::given)
     wait_for_room(stream, grant);
   if (stream.stage == Stage::body && stream.head.wants_continue()) {
-    auto const field = field_of(":status", "100");
+    auto const field = http2_field(":status", "100");
     nghttp2_submit_headers(session_.get(), NGHTTP2_FLAG_NONE, stream.id, nullptr, &field, 1,
                            nullptr);
   }
@@ -423,19 +236,18 @@ void Http2Serving::submit(Stream& stream, ServerResponse response, bool more) {
   values.reserve(response.headers.size());
   std::string date;
   date_.append_to(date, clock_.wall());
-  std::vector<nghttp2_nv> fields{field_of(":status", status), field_of("date", date)};
+  std::vector<nghttp2_nv> fields{http2_field(":status", status), http2_field("date", date)};
   for (auto const& [name, value] : response.headers) {
     values.push_back(clean(value));
-    if (is_token(name)) fields.push_back(field_of(name, values.back()));
+    if (is_token(name)) fields.push_back(http2_field(name, values.back()));
   }
   bool const bodied = has_body(response.status);
-  if (bodied && !more) fields.push_back(field_of("content-length", length));
+  if (bodied && !more) fields.push_back(http2_field("content-length", length));
   if (!bodied || stream.head_only) response.body.clear();
   stream.more = more && bodied && !stream.head_only;
   stream.response = std::move(response);
   unsent_ += stream.response.body.size();
-  nghttp2_data_provider body{};
-  body.read_callback = Callbacks::read_body;
+  auto const body = body_provider();
   if (nghttp2_submit_response(session_.get(), stream.id, fields.data(), fields.size(),
                               stream.response.body.empty() && !stream.more ? nullptr : &body) != 0)
     reset(stream.id, NGHTTP2_INTERNAL_ERROR);
@@ -509,8 +321,7 @@ void Http2Serving::take(std::string_view bytes) {
                                                         patience_a_millisecond);
   }
   wasted_ += bytes.size();
-  auto const taken = nghttp2_session_mem_recv(
-      session_.get(), reinterpret_cast<std::uint8_t const*>(bytes.data()), bytes.size());
+  auto const taken = take_http2(session_.get(), bytes);
   if (taken < 0)
     end(fmt::format("it does not keep to HTTP/2 ({})", nghttp2_strerror(static_cast<int>(taken))),
         NGHTTP2_PROTOCOL_ERROR);

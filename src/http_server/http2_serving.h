@@ -7,8 +7,6 @@
 //           Handlers wait while 1 MiB of answers is unsent. What brings no stream further costs, and is earned back slowly: see annoy().
 //   Order   Answers go out as the peer's windows let them, all streams in turn.
 #pragma once
-#include <nghttp2/nghttp2.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -19,6 +17,7 @@
 #include <vector>
 
 #include "http/date.h"
+#include "http/http2_frames.h"
 #include "http_server/http2_head.h"
 #include "http_server/serving.h"
 
@@ -71,9 +70,8 @@ class Http2Serving {
   struct Stream;
   struct Callbacks;
   friend struct Callbacks;
-  struct SessionFree {
-    void operator()(nghttp2_session* session) const { nghttp2_session_del(session); }
-  };
+  static nghttp2_session_callbacks const* callbacks();  // http2_callbacks.cc
+  static nghttp2_data_provider body_provider();         // of the stream's response
   Stream* stream_of(StreamId id) const;
   bool begin(StreamId id);
   void head_complete(Stream& stream, bool ends);
@@ -97,7 +95,7 @@ class Http2Serving {
   io::Clock& clock_;
   io::Endpoint peer_;
   HttpDate date_;
-  std::unique_ptr<nghttp2_session, SessionFree> session_;
+  Http2Session session_;
   std::unordered_map<StreamId, std::unique_ptr<Stream>> streams_;
   std::vector<StreamId> ready_;  // in the order in which they became whole
   std::size_t next_ready_ = 0;   // of ready_
