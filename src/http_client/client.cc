@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "http/resolver.h"
-#include "http/tasks.h"
 #include "http/tls.h"
 #include "http_client/again.h"
 #include "http_client/dial.h"
@@ -121,7 +120,7 @@ class Core : public std::enable_shared_from_this<Core> {
   std::shared_ptr<WentWell> const certificates_ = std::make_shared<WentWell>();  // hosts
   Gate gate_{opened_at_a_time}, open_gate_{std::numeric_limits<std::size_t>::max()};
   Pool pool_;
-  Tasks tasks_;
+  io::TaskScope tasks_;
   Http1 http1_;
   Watch ring_;
   bool sweeping_ = false;

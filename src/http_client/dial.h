@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "http/tasks.h"
 #include "http/tls.h"
 #include "http/turns.h"
 #include "http/went_well.h"
@@ -69,7 +68,7 @@ class Dial : public std::enable_shared_from_this<Dial> {
   std::vector<boost::asio::ip::address> addresses_;
   SslSession& session_;
   std::shared_ptr<void> owner_;
-  Tasks tasks_;
+  io::TaskScope tasks_;
   std::size_t next_ = 0, running_ = 0;
   bool connected_ = false;  // the newest attempt has a connection
   bool gave_up_ = false;

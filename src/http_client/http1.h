@@ -7,7 +7,6 @@
 #include <string_view>
 #include <vector>
 
-#include "http/tasks.h"
 #include "http_client/answer_reader.h"
 #include "http_client/client.h"
 #include "http_client/pool.h"
@@ -28,7 +27,7 @@ enum class Exchanged : std::uint8_t {
 
 class Http1 {
  public:
-  Http1(io::Clock& clock, Tasks& tasks) : clock_(clock), tasks_(tasks) {}
+  Http1(io::Clock& clock, io::TaskScope& tasks) : clock_(clock), tasks_(tasks) {}
 
   // `connection` is fresh, or one that Pool::take_idle gave. Fills in `answer`.
   io::Task<Exchanged> exchange(Ask const& ask, std::shared_ptr<PooledConnection> connection,
@@ -43,7 +42,7 @@ class Http1 {
               int code);
 
   io::Clock& clock_;
-  Tasks& tasks_;
+  io::TaskScope& tasks_;
   std::vector<Field> fields_;
   std::array<std::byte, 16 * 1024> scratch_;
   std::string out_;

@@ -7,7 +7,6 @@
 #include <memory>
 #include <string>
 
-#include "http/tasks.h"
 #include "http_client/http1.h"
 #include "http_client/http2_engine.h"
 #include "http_client/watch.h"
@@ -18,7 +17,7 @@ class Http2 final : public std::enable_shared_from_this<Http2> {
  public:
   struct Needs {
     io::Clock& clock;
-    Tasks& tasks;
+    io::TaskScope& tasks;
     std::span<std::byte> scratch;  // everybody's between two waits
     std::size_t streams;           // at a time, at most
     // There is room for a stream, or the connection is over; called on the loop, also within exchange().

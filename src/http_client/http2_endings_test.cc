@@ -224,7 +224,7 @@ class Deaf final : public io::ByteStream {
 
 TEST(Http2DeafPeerTest, what_it_said_last_is_read_before_a_write_that_fails_ends_the_connection) {
   testing::Sim sim;
-  http::Tasks tasks(sim.executor());
+  io::TaskScope tasks(sim.executor());
   std::array<std::byte, 4096> scratch;
   Watch ring;
   Watch watch(ring, sim.clock().now() + 15s);

@@ -4,7 +4,6 @@
 #include <list>
 #include <memory>
 
-#include "http/tasks.h"
 #include "http/turns.h"
 #include "http_server/serving.h"
 
@@ -53,7 +52,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
 
   std::shared_ptr<ServerCore> core_;
   ServerLoop common_;
-  Tasks tasks_, sweeps_;
+  io::TaskScope tasks_, sweeps_;
   Turns turns_;  // of handshakes
   std::list<Live> live_;
   bool sweeping_ = false;

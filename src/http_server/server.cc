@@ -58,7 +58,7 @@ class HttpServer final : public Server {
     std::unique_ptr<io::Acceptor> acceptor;
     std::shared_ptr<ServerCore> core;
     std::vector<std::shared_ptr<Shard>> shards;
-    Tasks tasks;
+    io::TaskScope tasks;
   };
 
   static io::Task<void> end_accepting(Listening& listening) {

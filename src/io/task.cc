@@ -1,5 +1,7 @@
 #include "io/task.h"
 
+#include <algorithm>
+#include <atomic>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/dispatch.hpp>
@@ -29,34 +31,40 @@ struct TaskScope::State {
   struct Running {
     std::uint64_t number;
     std::unique_ptr<asio::cancellation_signal> signal;
+    bool is_owned;  // it keeps alive what it uses
   };
   std::list<Running> running;
-  std::uint64_t next = 0;
+  std::atomic<std::uint64_t> next = 0;  // cancel() looks at it from any thread
   Timer ended;
 };
 
 TaskScope::TaskScope(Executor executor)
     : executor_(std::move(executor)), state_(std::make_shared<State>(executor_)) {}
 
-TaskScope::~TaskScope() { check(state_->running.empty(), "a TaskScope ends after its Tasks"); }
+TaskScope::~TaskScope() {
+  check(std::ranges::all_of(state_->running, &State::Running::is_owned),
+        "a TaskScope ends after its Tasks");
+}
 
 std::size_t TaskScope::running() const { return state_->running.size(); }
 
-void TaskScope::start(Task<void> task) {
+void TaskScope::start(std::shared_ptr<void> owner, Task<void> task) {
   auto const at = state_->running.insert(
-      state_->running.end(), {state_->next++, std::make_unique<asio::cancellation_signal>()});
-  asio::co_spawn(executor_, std::move(task),
-                 asio::bind_cancellation_slot(at->signal->slot(),
-                                              [state = state_, at](std::exception_ptr error) {
-                                                state->running.erase(at);
-                                                if (state->running.empty()) state->ended.cancel();
-                                                end_task(std::move(error));
-                                              }));
+      state_->running.end(),
+      {state_->next++, std::make_unique<asio::cancellation_signal>(), owner != nullptr});
+  asio::co_spawn(
+      executor_, std::move(task),
+      asio::bind_cancellation_slot(at->signal->slot(), [state = state_, owner = std::move(owner),
+                                                        at](std::exception_ptr error) {
+        state->running.erase(at);
+        if (state->running.empty()) state->ended.cancel();
+        end_task(std::move(error));
+      }));
 }
 
 // On the loop itself: Asio hands a signal that is emitted elsewhere to the loop by a bare pointer, and the Task may end before.
 void TaskScope::cancel() {
-  asio::dispatch(executor_, [state = state_, before = state_->next] {
+  asio::dispatch(executor_, [state = state_, before = state_->next.load()] {
     // A handler may end its Task at once and with it the list's node: the next one is taken first.
     for (auto at = state->running.begin(); at != state->running.end();) {
       auto const now = at++;

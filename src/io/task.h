@@ -46,18 +46,19 @@ inline constexpr asio::use_awaitable_t<Executor> as_task;
 struct Unwound {};
 [[noreturn]] inline void unwind() { throw Unwound{}; }
 
-// Owns the Tasks that it started: they end before it does, or on cancel(). One loop's; not thread-safe.
+// Owns the Tasks that it started: they end before it does, or on cancel(). One loop's; cancel() may be called from any thread.
 class TaskScope {
  public:
   explicit TaskScope(Executor executor);
   TaskScope(TaskScope const&) = delete;
   TaskScope& operator=(TaskScope const&) = delete;
-  ~TaskScope();  // every Task must have ended: join() first
+  ~TaskScope();  // every Task without an owner must have ended: join() first
 
-  void start(
-      Task<void>
-          task);  // runs at the loop's next turn; an exception other than Unwound ends the process
-  void cancel();  // ends the waits of all that run; later starts are not affected
+  // Runs at the loop's next turn; an exception other than Unwound ends the process.
+  void start(Task<void> task) { start(nullptr, std::move(task)); }
+  // The same for an object that may go while its Tasks run: `owner` lives until the Task has ended, and the scope need not.
+  void start(std::shared_ptr<void> owner, Task<void> task);
+  void cancel();      // ends the waits of all that run; later starts are not affected
   Task<void> join();  // until none runs; a join that is cancelled leaves them running
   std::size_t running() const;
   Executor const& executor() const { return executor_; }

@@ -143,6 +143,23 @@ TEST_F(TaskTest, a_signal_wakes_all_that_wait_and_has_no_memory) {
   EXPECT_EQ(counts.ended, 2);
 }
 
+TEST_F(TaskTest, a_task_that_has_an_owner_outlives_its_scope_and_keeps_the_owner) {
+  Signal signal(loop.get_executor());
+  auto owner = std::make_shared<int>(1);
+  std::weak_ptr<int> const watched = owner;
+  auto scope = std::make_unique<TaskScope>(loop.get_executor());
+  scope->start(std::move(owner), waits(signal, counts));
+  loop.poll();
+
+  scope.reset();
+  EXPECT_FALSE(watched.expired());
+  signal.notify();
+  loop.run();
+
+  EXPECT_EQ(counts.ended, 1);
+  EXPECT_TRUE(watched.expired());
+}
+
 Task<void> asks_another_thread(std::vector<std::thread::id>& where, std::unique_ptr<int>& got) {
   std::thread other;
   got = co_await answer<std::unique_ptr<int>>([&](Resolver<std::unique_ptr<int>> done) {

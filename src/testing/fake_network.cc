@@ -73,7 +73,7 @@ struct FakeNetwork::World {
   bool over = false;  // streams that close from now on start nothing
   std::uint16_t next_port = 40000;
   io::Signal never, closed;  // a connection has
-  http::Tasks tasks;
+  io::TaskScope tasks;
 };
 
 std::size_t FakeNetwork::World::open_to(boost::asio::ip::address const& address) const {

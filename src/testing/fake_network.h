@@ -9,7 +9,6 @@
 #include <map>
 #include <memory>
 
-#include "http/tasks.h"
 #include "io/clock.h"
 #include "io/net.h"
 
