@@ -26,14 +26,15 @@ struct Lane::Sending {
 
 void Lane::pump() {
   tools_.work.pumps.add();
-  while (sends_ < window_.size()) {
+  while (sends_ < throttle_.window()) {
     std::vector<Item> items;
     if (!take(items)) break;
     ++sends_;
     host_.start(send_all(shared_from_this(), std::move(items)));
   }
   // A slow endpoint must not keep pieces of the log in memory: they are read again when it has room.
-  if (window_.size() <= 4 && sends_ >= window_.size() && batch_ && !host_.newest(batch_->number))
+  if (throttle_.window() <= 4 && sends_ >= throttle_.window() && batch_ &&
+      !host_.newest(batch_->number))
     let_go();
 }
 
@@ -41,7 +42,7 @@ void Lane::pump() {
 io::Task<void> Lane::send_all(std::shared_ptr<Lane> self, std::vector<Item> items) {
   Sending const sending(*self);
   do co_await self->send(items);
-  while (self->sends_ <= self->window_.size() && self->take(items));
+  while (self->sends_ <= self->throttle_.window() && self->take(items));
 }
 
 io::Task<void> Lane::send(std::vector<Item>& items) {
@@ -63,7 +64,7 @@ io::Task<void> Lane::send(std::vector<Item>& items) {
     }
   }
   if (items.empty()) {
-    if (sends_ < window_.size()) pump();
+    if (sends_ < throttle_.window()) pump();
     co_return;
   }
   auto const transport = transport_;  // an edit may replace it meanwhile
@@ -81,7 +82,7 @@ io::Task<void> Lane::send(std::vector<Item>& items) {
       ++end;
     } while (end < items.size() && entries.size() < limits.entries &&
              bytes + items[end].rendered->body.size() <= limits.bytes);
-    auto const number = window_.begin();
+    auto const number = throttle_.begin_send();
     handed_over_ += end - sent;
     auto const began = tools_.clock.now();
     auto outcomes = co_await transport->send(std::move(entries));
@@ -91,14 +92,14 @@ io::Task<void> Lane::send(std::vector<Item>& items) {
     for (auto& outcome : outcomes) {
       excuse(outcome, stopped);
       if (is_overload(outcome)) {
-        window_.overload(number);
+        throttle_.overload(number);
       } else if (outcome.delivered) {
-        window_.succeeded(sends_ >= window_.size());
+        throttle_.succeeded(sends_ >= throttle_.window());
       }
       settle(items[sent++], outcome);
     }
   }
-  if (sends_ < window_.size()) pump();
+  if (sends_ < throttle_.window()) pump();
 }
 
 // A retry knows only its position: the log has the event, if it has not gone with its segment.
@@ -161,8 +162,7 @@ Entry Lane::entry_of(Item const& item) const {
 }
 
 void Lane::settle(Item& item, Outcome& outcome) {
-  --in_flight_;
-  if (item.row) --retries_in_flight_;
+  item.mark.spend();
   tools_.delivery_time.add(outcome.took);
   auto const now = tools_.clock.wall();
   if (outcome.delivered) {
@@ -216,10 +216,8 @@ void Lane::retry(Item const& item, Outcome const& outcome, RetryAt const& verdic
   row_changes_[row.work] = row;
   retries_.push(row);
   wake_at(row.due);
-  if (outcome.retry_after && (outcome.status == 429 || outcome.status == 503)) {
-    auto const pause = std::clamp<Duration>(*outcome.retry_after, 0s, Limits::pause);
-    paused_until_ = std::max(paused_until_, steady + pause);
-  }
+  if (outcome.retry_after && (outcome.status == 429 || outcome.status == 503))
+    throttle_.pause(*outcome.retry_after, steady);
   mark_changed();
 }
 
@@ -251,9 +249,7 @@ Outcome Lane::refused(Rendered const& rendered) const {
 
 // Settled without a try: there is nothing to send, or nothing that may be sent. It never counts against the endpoint.
 void Lane::refuse(Item& item) {
-  --in_flight_;
-  bucket_.give_back();
-  if (item.row) --retries_in_flight_;
+  item.mark.give_back();
   if (removed_) return;
   auto const& rendered = *item.rendered;
   if (rendered.refusal == Refusal::nonconforming) {
@@ -277,10 +273,8 @@ void Lane::refuse(Item& item) {
   end(item);
 }
 
-void Lane::lost(Item const& item, std::string_view why) {
-  --in_flight_;
-  bucket_.give_back();
-  if (item.row) --retries_in_flight_;
+void Lane::lost(Item& item, std::string_view why) {
+  item.mark.give_back();
   if (removed_) return;
   note_lost(1, item.event.uuid.time(), item.event.uuid.time());
   if (losses_.may_tell(tools_.clock.now()))
@@ -294,14 +288,12 @@ void Lane::lost(Item const& item, std::string_view why) {
 
 // The disk has trouble: the event waits a little and burns no try. A first try that was held has no row: it is held on.
 void Lane::postpone(Item& item, Error const& why) {
-  --in_flight_;
-  bucket_.give_back();
+  item.mark.give_back();
   auto const later = tools_.clock.now() + 10s;
   if (disk_trouble_.may_tell(tools_.clock.now()))
     tools_.log.warning("events are postponed: the log cannot be read",
                        {{"stream", stream_.id.text()}, {"why", why.what}});
   if (item.row) {
-    --retries_in_flight_;
     if (removed_) return;
     item.row->due = later;
     retries_.push(*item.row);
@@ -315,10 +307,8 @@ void Lane::postpone(Item& item, Error const& why) {
 // Taken, but not to be sent: the lane was halted meanwhile.
 void Lane::give_back(std::vector<Item>& items, std::size_t from) {
   for (std::size_t i = from; i < items.size(); ++i) {
-    --in_flight_;
-    bucket_.give_back();
+    items[i].mark.give_back();
     if (items[i].row) {
-      --retries_in_flight_;
       if (!removed_) retries_.push(*items[i].row);
     } else if (!removed_) {
       items[i].rendered = nullptr;
@@ -387,7 +377,7 @@ void Lane::tell_failure(Item const& item, Outcome const& outcome, model::Attempt
 void Lane::tell_success() {
   if (!failing_.since) return;
   auto const now = tools_.clock.now();
-  if (retries_.size() + retries_in_flight_ > 0 && now - failing_.latest < 5min) return;
+  if (retries_.size() + throttle_.retries_under_way() > 0 && now - failing_.latest < 5min) return;
   auto const was = std::exchange(failing_, {});
   tools_.log.info(
       "an endpoint works again",

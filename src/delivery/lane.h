@@ -19,10 +19,9 @@
 #include "delivery/renderer.h"
 #include "delivery/retry_policy.h"
 #include "delivery/retry_queue.h"
-#include "delivery/token_bucket.h"
+#include "delivery/throttle.h"
 #include "delivery/transport.h"
 #include "delivery/verdict.h"
-#include "delivery/window.h"
 #include "io/clock.h"
 #include "io/random.h"
 #include "io/task.h"
@@ -100,8 +99,6 @@ class Lane final : public std::enable_shared_from_this<Lane> {
         1024;  // events taken from the log beyond the oldest unsettled one
     static constexpr std::size_t unstored_bytes =
         16 * 1024 * 1024;  // undelivered payloads that are not stored yet
-    static constexpr Duration pause =
-        std::chrono::minutes(5);  // the longest that a Retry-After holds first tries
   };
 
   // A new stream: it begins at batch `head`.
@@ -157,14 +154,15 @@ class Lane final : public std::enable_shared_from_this<Lane> {
   // ---- the host
   io::Task<void> read_log();
   void not_read();  // it will not be: the shard stops
-  void woken() { wakes_at_ = SteadyTime::max(); }
+  void woken() { throttle_.woken(); }
 
   io::Task<StreamStatus> status();
   // One event that is in no log.
   io::Task<Outcome> send_test(store::SharedBatch batch);
 
  private:
-  struct Item {  // one event on its way
+  struct Item {           // one event on its way
+    Throttle::Mark mark;  // nothing while it is held
     store::Work work;
     EventId event;
     store::SharedBatch batch;  // until it is rendered; null of a retry that is not read yet
@@ -197,7 +195,7 @@ class Lane final : public std::enable_shared_from_this<Lane> {
   void delivered(Item const& item, WallTime now);
   void retry(Item const& item, Outcome const& outcome, RetryAt const& verdict, WallTime now);
   void give_up(Item& item, Outcome const& outcome, WallTime now);
-  void lost(Item const& item, std::string_view why);
+  void lost(Item& item, std::string_view why);
   void refuse(Item& item);
   void keep_undelivered(Item& item, Outcome const& outcome, WallTime now);
   Outcome refused(Rendered const& rendered) const;
@@ -210,7 +208,7 @@ class Lane final : public std::enable_shared_from_this<Lane> {
   void tell_attempt(Item const& item, Outcome const& outcome, model::AttemptOutcome as);
 
   bool take(std::vector<Item>& items);
-  bool may_begin();
+  std::optional<Throttle::Mark> may_begin();
   bool take_one(Item& item);
   bool take_held(Item& item);
   bool take_retry(Item& item);
@@ -259,20 +257,14 @@ class Lane final : public std::enable_shared_from_this<Lane> {
   bool recounting_ = false;  // nothing is taken from the log meanwhile
   SteadyTime read_after_{};  // after a failed read
 
+  Throttle throttle_;
   std::deque<Slot> slots_;
   std::uint64_t first_slot_ = 0;
   std::map<std::uint64_t, store::Work> slots_parked_;
   std::deque<Item> held_;    // taken, but not sent before the lane was halted
   SteadyTime held_until_{};  // after trouble in reading them again
-  std::size_t in_flight_ = 0;
-  std::size_t retries_in_flight_ = 0;
   std::size_t sends_ = 0;
   std::size_t handed_over_ = 0;  // to the transport, and not answered
-  Window window_;
-  TokenBucket bucket_;
-  bool limited_ = false;  // something waits for the bucket
-  SteadyTime paused_until_{};
-  SteadyTime wakes_at_ = SteadyTime::max();
   std::uint64_t edits_ = 0;
   store::Applied applied_;
   std::size_t entries_per_send_ = 1;

@@ -27,29 +27,31 @@ void Lane::arrived(std::uint64_t batch, WallTime accepted_at, std::uint32_t even
 bool Lane::take(std::vector<Item>& items) {
   items.clear();
   if (!running_ || (unscanned_ == 0 && retries_.empty() && held_.empty())) {
-    limited_ = false;
+    throttle_.has_nothing();
     return false;
   }
-  while (items.size() < entries_per_send_ && may_begin()) {
-    items.emplace_back();
-    if (take_one(items.back())) continue;
-    items.pop_back();
-    bucket_.give_back();
-    break;
+  while (items.size() < entries_per_send_) {
+    auto mark = may_begin();
+    if (!mark) break;
+    Item& item = items.emplace_back();
+    if (!take_one(item)) {
+      items.pop_back();
+      break;
+    }
+    item.mark = std::move(*mark);
+    if (item.row) item.mark.count_as_retry();
   }
-  in_flight_ += items.size();
   return !items.empty();
 }
 
 // Counts a try against the stream's own limit; when that is reached, the lane wakes as soon as it is worth it.
-bool Lane::may_begin() {
-  if (!bucket_.has_limit()) return true;
-  auto const now = tools_.clock.now();
-  limited_ = !bucket_.take(now);
-  if (!limited_) return true;
-  wake_at(bucket_.next(now));
-  if (bucket_.rate() <= slow_rate && batch_ && !host_.newest(batch_->number)) let_go();
-  return false;
+std::optional<Throttle::Mark> Lane::may_begin() {
+  auto const now = throttle_.has_rate() ? tools_.clock.now() : SteadyTime{};
+  auto mark = throttle_.begin_try(now);
+  if (mark) return mark;
+  wake_at(throttle_.next_try(now));
+  if (throttle_.rate() <= slow_rate && batch_ && !host_.newest(batch_->number)) let_go();
+  return std::nullopt;
 }
 
 bool Lane::take_one(Item& item) {
@@ -78,18 +80,14 @@ bool Lane::take_retry(Item& item) {
   item.work = item.row->work;
   item.event = item.row->event;
   item.run_kind = item.row->run_kind;
-  ++retries_in_flight_;
   return true;
 }
 
 bool Lane::take_from_log(Item& item) {
   if (unscanned_ == 0 || recounting_) return false;
-  if (paused_until_ > SteadyTime{}) {
-    if (tools_.clock.now() < paused_until_) {
-      wake_at(paused_until_);
-      return false;
-    }
-    paused_until_ = {};
+  if (auto const until = throttle_.paused(tools_.clock.now())) {
+    wake_at(*until);
+    return false;
   }
   // Both empty by themselves: retries by being sent, payloads by the next checkpoint, which calls pump().
   if (retries_.size() >= Limits::retries || unstored_bytes_ > Limits::unstored_bytes) return false;
@@ -204,9 +202,7 @@ io::Task<void> Lane::read_log() {
   {
     Reading const reading{*this};
     if (sparse_) co_await skip_ahead();
-    auto const ahead = bucket_.has_limit()
-                           ? std::min(window_.size(), static_cast<std::size_t>(bucket_.burst()))
-                           : window_.size();
+    auto const ahead = throttle_.ahead();
     store::ReadLimits limits;
     limits.batches = std::clamp<std::size_t>(ahead / 4, 1, 64);
     limits.bytes = std::clamp<std::size_t>(ahead * 16 * 1024, 256 * 1024, 4 * 1024 * 1024);

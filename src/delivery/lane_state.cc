@@ -16,8 +16,7 @@ Lane::Lane(LaneHost& host, LaneTools& tools, model::DataStream stream,
       filters_({{head, stream_.event_types, stream_.account}}),
       scan_{head, 0},
       counts_from_(head),
-      window_(tools.settings.window),
-      bucket_(stream_.rate_limit, tools.clock.now()),
+      throttle_(tools.settings.window, stream_.rate_limit, tools.clock.now()),
       entries_per_send_(std::max<std::size_t>(transport_->limits().entries, 1)),
       rules_(rules_of(stream_)),
       quiet_(std::move(loop)),
@@ -58,7 +57,7 @@ void Lane::edit(model::DataStream stream, std::shared_ptr<Transport> transport,
   transport_ = std::move(transport);
   entries_per_send_ = std::max<std::size_t>(transport_->limits().entries, 1);
   rules_ = rules_of(stream_);
-  bucket_.change(stream_.rate_limit, tools_.clock.now());
+  throttle_.change_rate(stream_.rate_limit, tools_.clock.now());
   told_incomplete_ = told_nonconforming_ = false;
   if (batch_) use(batch_);  // what is picked of it depends on the format
   store::FilterVersion fresh{head, stream_.event_types, stream_.account};
@@ -100,9 +99,7 @@ io::Task<void> Lane::until_quiet() {
 }
 
 void Lane::wake_at(SteadyTime at) {
-  if (!running_ || at >= wakes_at_) return;
-  wakes_at_ = at;
-  host_.wake_at(*this, at);
+  if (running_ && throttle_.wants_wake(at)) host_.wake_at(*this, at);
 }
 
 // ---- slots and rows
@@ -245,8 +242,8 @@ io::Task<StreamStatus> Lane::status() {
   }
   StreamStatus status;
   status.waiting = counters_.matched - std::min(counters_.matched, settled());
-  status.retrying = retries_.size() + retries_in_flight_;
-  status.in_flight = in_flight_;
+  status.retrying = retries_.size() + throttle_.retries_under_way();
+  status.in_flight = throttle_.under_way();
   status.undelivered = undelivered_kept_;
   status.counters = counters_;
   status.lost_from = lost_from_;
@@ -254,7 +251,7 @@ io::Task<StreamStatus> Lane::status() {
   status.last_success = last_success_;
   status.last_failure = last_failure_;
   status.last_failure_reason = last_failure_reason_;
-  status.rate_limited = running_ && limited_;
+  status.rate_limited = running_ && throttle_.is_limited();
   status.without_form = meters_->without_form.value();
   status.format_findings = meters_->findings.value();
   status.format_refused = meters_->refused.value();
