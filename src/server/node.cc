@@ -95,7 +95,7 @@ io::Task<Result<void>> Node::open_secrets() {
   if (!sealer) co_return pass(sealer);
   sealer_ = std::move(*sealer);
 
-  worker_ = io::thread_worker("keys", 5);
+  worker_ = parts_.worker("keys", 5);
   auto keys = co_await control::SigningKeys::open({.store = *store_,
                                                    .sealer = *sealer_,
                                                    .clock = parts_.clock,
@@ -175,7 +175,7 @@ io::Task<void> Node::forget_orphans() {
 void Node::open_doors() {
   std::vector<io::Worker*> readers;
   for (std::size_t i = 0; i < parts_.loops.size(); ++i)
-    readers.push_back(readers_.emplace_back(io::thread_worker("ingest", 5)).get());
+    readers.push_back(readers_.emplace_back(parts_.worker("ingest", 5)).get());
   ingest_ = ingest::Ingest::make(
       {.store = *store_,
        .credentials = *registry_,

@@ -4,6 +4,7 @@
 //   Life  Destroy it when the threads of `loops` have ended, and before their contexts go.
 #pragma once
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -59,6 +60,8 @@ struct NodeParts {                  // all outlive the Node
   io::Random& random;
   Log& log;
   std::vector<io::LoopMeter*> meters = {};  // of `loops` in their order, then of `loop`; or none
+  // Threads for what is rare and takes long, and for large bodies.
+  std::function<std::unique_ptr<io::Worker>(std::string name, int nice)> worker = io::thread_worker;
 };
 
 class Node {

@@ -305,6 +305,20 @@ void CrashingFiles::restart(std::uint64_t seed) {
   });
 }
 
+void CrashingFiles::copy_from(CrashingFiles const& other) {
+  replace_disk();
+  auto const folders = other.disk_->state.with([](State const& state) { return state.folders; });
+  auto const names = other.disk_->state.with([](State const& state) { return state.names; });
+  disk_->state.with([&](State& state) {
+    state.folders = folders;
+    for (auto const& [name, node] : names) {
+      auto copy = std::make_shared<Node>();
+      copy->now = copy->safe = node->now;
+      state.names[name] = state.safe_names[name] = std::move(copy);
+    }
+  });
+}
+
 void CrashingFiles::replace_disk() { disk_ = std::make_shared<Disk>(); }
 void CrashingFiles::limit_space(std::uint64_t bytes) {
   disk_->state.with([&](State& state) { state.space = bytes; });

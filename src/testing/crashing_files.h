@@ -27,6 +27,8 @@ class CrashingFiles final : public io::Files {
   // The machine starts again. Each thing that was not synced is kept, torn or dropped, by `seed`. Open Files are dead.
   void restart(std::uint64_t seed);
 
+  // The disk becomes a copy of another's files, all of them safe; nothing may be open here.
+  void copy_from(CrashingFiles const& other);
   void replace_disk();  // by a new, empty one; nothing may be open
 
   void limit_space(std::uint64_t bytes);  // in all; more is refused as busy

@@ -70,6 +70,7 @@ struct FakeNetwork::World {
   std::uint64_t operations = 0, failing = std::numeric_limits<std::uint64_t>::max();
   std::size_t connects = 0;
   std::uint64_t bytes_back = 0;
+  bool severed = false;
   bool over = false;  // streams that close from now on start nothing
   std::uint16_t next_port = 40000;
   io::Signal never, closed;  // a connection has
@@ -246,6 +247,13 @@ void FakeNetwork::cut(boost::asio::ip::address const& address) {
     if (auto const link = weak.lock(); link && link->server.address() == address) link->reset();
 }
 
+void FakeNetwork::sever(bool severed) {
+  world_->severed = severed;
+  if (!severed) return;
+  for (auto const& weak : world_->links)
+    if (auto const link = weak.lock()) link->reset();
+}
+
 void FakeNetwork::fail_operation(std::uint64_t operation) { world_->failing = operation; }
 std::uint64_t FakeNetwork::operations() const { return world_->operations; }
 std::size_t FakeNetwork::connects() const { return world_->connects; }
@@ -267,7 +275,8 @@ io::Task<Result<std::unique_ptr<io::ByteStream>>> FakeNetwork::connect(io::Endpo
   while (world->open_to(to.address()) >= world->routes[to.address()].most)
     co_await world->closed.wait();
   auto const listener = world->listeners.find(to);
-  if (fails || world->routes[to.address()].refuses || listener == world->listeners.end())
+  if (fails || world->severed || world->routes[to.address()].refuses ||
+      listener == world->listeners.end())
     co_return refused();
   std::erase_if(world->links, [](auto const& weak) { return weak.expired(); });
   auto const link = std::make_shared<Link>(

@@ -33,6 +33,8 @@ class FakeNetwork final : public io::Network {
 
   FakeRoute& at(boost::asio::ip::address const& address);
   void cut(boost::asio::ip::address const& address);  // resets every connection to it
+  // The machine's own end: every connection is reset, and until it is taken back every new one is refused.
+  void sever(bool severed);
   // Connects and writes are counted from 0; number `operation` fails, a write with its connection.
   void fail_operation(std::uint64_t operation);
   std::uint64_t operations() const;

@@ -112,8 +112,14 @@ io::Random& Sim::random(Always constant) {
 }
 
 void Sim::settle() {
-  do context_.restart();
-  while (context_.poll() > 0);
+  for (std::size_t done = 1; done > 0;) {
+    context_.restart();
+    done = context_.poll();
+    for (auto* const other : others_) {
+      other->restart();
+      done += other->poll();
+    }
+  }
 }
 
 void Sim::advance(Duration span) {

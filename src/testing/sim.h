@@ -124,6 +124,10 @@ class Sim {
     return started;
   }
 
+  // Another loop that the same hand turns, after this one; until detach(), which must come before the context goes.
+  void attach(boost::asio::io_context& other) { others_.push_back(&other); }
+  void detach(boost::asio::io_context& other) { std::erase(others_, &other); }
+
   void settle();                // until nobody can go on without time passing
   void advance(Duration span);  // time passes; all that is due happens, in order
   void cancel() { scope_.cancel(); }
@@ -168,6 +172,7 @@ class Sim {
   }
 
   boost::asio::io_context context_{1};
+  std::vector<boost::asio::io_context*> others_;
   SimClock clock_;
   SeededRandom random_;
   std::vector<std::unique_ptr<ConstantRandom>> constants_;

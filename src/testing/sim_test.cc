@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "testing/sim_worker.h"
+
 namespace millrace::testing {
 namespace {
 
@@ -74,6 +76,42 @@ TEST(SimTest, a_task_gives_its_value) {
 
   EXPECT_EQ(sim.run(seven(sim.clock())), 7);
   EXPECT_EQ(sim.finish(seven(sim.clock())), 7);
+}
+
+TEST(SimTest, a_second_loop_is_turned_by_the_same_hand) {
+  Sim sim;
+  boost::asio::io_context other{1};
+  sim.attach(other);
+  int turns = 0;
+
+  boost::asio::post(other, [&] { boost::asio::post(sim.context(), [&] { ++turns; }); });
+  sim.settle();
+  sim.detach(other);
+  boost::asio::post(other, [&] { ++turns; });
+  sim.settle();
+
+  EXPECT_EQ(turns, 1);
+}
+
+TEST(SimTest, jobs_of_a_worker_take_simulated_time_and_keep_their_order) {
+  Sim sim;
+  Duration delay = 10ms;
+  auto const worker = sim_worker(sim, [&] { return delay; });
+  std::string done;
+
+  worker->post([&] { done += "a"; });
+  delay = 0ms;
+  worker->post([&] { done += "b"; });
+  sim.settle();
+  EXPECT_EQ(done, "");
+  sim.advance(10ms);
+  EXPECT_EQ(done, "ab");
+  worker->post([&] {
+    worker->post([&] { done += "d"; });
+    done += "c";
+  });
+
+  EXPECT_EQ(done, "abcd");
 }
 
 TEST(SimTest, chance_repeats_by_seed_or_is_constant) {
