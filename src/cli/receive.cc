@@ -108,12 +108,12 @@ io::Task<void> live(Parts& parts) {
       parts.clock, parts.limits, parts.certificate != nullptr ? parts.certificate->now() : nullptr,
       receive::admit_by_address(parts.limits));
   auto const worker = io::thread_worker("certificate", 5);
+  boost::asio::signal_set hangups(loop);
   io::TaskScope keepers(loop);
   keepers.start(
       http::server::tell_refusals([&server] { return server->refused(); }, parts.clock, parts.log));
   keepers.start(parts.store.keep());
   if (parts.keys != nullptr) keepers.start(parts.keys->keep());
-  boost::asio::signal_set hangups(loop);
   if (parts.certificate != nullptr) {
     keepers.start(
         http::server::keep_renewed(*parts.certificate, *server, *worker, parts.clock, parts.log));
