@@ -33,6 +33,9 @@ class NotingDispatcher final : public delivery::Dispatcher {
   io::Task<Result<delivery::StreamStatus>> status(StreamId) override {
     co_return delivery::StreamStatus();
   }
+  io::Task<std::vector<delivery::StreamStatusRow>> statuses(std::vector<StreamId>) override {
+    co_return std::vector<delivery::StreamStatusRow>();
+  }
   io::Task<Result<delivery::Outcome>> test(StreamId, model::Kind, std::string,
                                            std::uint32_t) override {
     co_return delivery::Outcome();
