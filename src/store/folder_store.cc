@@ -1,11 +1,10 @@
 // The store in a folder: puts the log, the state and the attempts together behind one interface.
 #include <fmt/format.h>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <cstdio>
 #include <cstdlib>
 
+#include "io/loop.h"
 #include "store/attempt_log.h"
 #include "store/attempt_search.h"
 #include "store/folder_log.h"
@@ -175,12 +174,10 @@ class FolderStore final : public Store {
 
   // What happens after a time, though nobody calls: attempts that waited long enough go to disk.
   Result<void> start_ticker() {
-    try {
-      ticker_loop_ = std::make_unique<io::asio::io_context>(1);
-      io::asio::steady_timer const first(*ticker_loop_);  // which makes what timers need
-    } catch (std::exception const& error) {               // it takes descriptors
-      return fail(Fault::io, folder_.settings.folder + ": cannot be watched: " + error.what());
-    }
+    auto loop = io::make_loop();
+    if (!loop)
+      return fail(Fault::io, folder_.settings.folder + ": cannot be watched: " + loop.error().what);
+    ticker_loop_ = std::move(*loop);
     ticker_ = io::thread_worker("store-tick", background);
     ticker_->post([this] {
       io::TaskScope scope(ticker_loop_->get_executor());
