@@ -28,7 +28,7 @@ WRONG = [
     ("attempts First --since soon", 2, "--since"),
     ("undelivered Secnod", 1, 'did you mean "Second"?'),
     ("events show grade_chnage", 1, "did you mean grade_change?"),
-    ("events find 0192", 2, "is no whole id"),
+    ("events find 0192", 2, "is only the beginning of an id"),
     ("events find 01a22317-e712-7eca-93e9-7a386b459d16", 1, "no such event"),
     ("tokens add --role admin", 2, "is not one of owner, editor, viewer, producer"),
     ("tokens revoke nobody", 1, "there is no such token"),

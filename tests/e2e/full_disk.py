@@ -28,7 +28,7 @@ def run(folder):
     assert post(0)[0] == 200
     accepted += 50
     space = os.statvfs(disk)
-    filler.write_bytes(b"\0" * (space.f_bavail * space.f_frsize - 12 * 1024 * 1024))
+    filler.write_bytes(b"\0" * (space.f_bavail * space.f_frsize - 3 * 1024 * 1024))
     status, problem = wait_for("a refusal below the watermark", lambda: (a := post(1)) and (a if a[0] != 200 else None))
     assert status == 503 and "nearly full" in json.dumps(problem), (status, problem)
     status, problem = server.call("GET", "/readyz", token="")

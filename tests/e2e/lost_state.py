@@ -63,7 +63,7 @@ def run(folder):
     flipped = bytearray(newest["state.db-wal"])
     flipped[100] ^= 1
     put_state(data, {**newest, "state.db-wal": bytes(flipped)})
-    refused(data, "state.db: ")
+    refused(data, "state.db-wal: is damaged")
     put_state(data, {})
     refused(data, "state.db: is missing")
     put_state(data, {"state.db": b""})
