@@ -91,6 +91,12 @@ TEST_F(DiskTest, says_that_descriptors_have_run_out_and_not_that_the_disk_is_ful
   ASSERT_TRUE(append(block(1)));
   ASSERT_TRUE(wait(store->close()));
   store.reset();
+  // Once with all descriptors: a sanitizer looks at each type that it meets for the first time by means of one.
+  {
+    auto whole = open_folder(settings, disk, system_clock, system_random, log);
+    ASSERT_TRUE(whole);
+    ASSERT_TRUE(wait((*whole)->close()));
+  }
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
   int const next = ::open("/dev/null", O_RDONLY);
