@@ -57,7 +57,7 @@ def verify_us():
 
 
 def run_one(folder, jwks, lines, layout, tls):
-    words = ["receive", "https", "--listen", "127.0.0.1:0", "--jwks", str(jwks), "--store", f"file://{folder}/{layout}", "--layout", layout]
+    words = ["receive", "https", "--listen", "127.0.0.1:0", "--jwks", str(jwks), "--store", f"file://{folder / layout}", "--layout", layout]
     if tls:
         words += ["--tls-cert", tls.certificate, "--tls-key", tls.key]
     receiver = Process(pinned(0, os.environ["MILLRACE"], *words), str(folder / "receive.log")).wait_ready()
