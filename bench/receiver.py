@@ -76,7 +76,7 @@ def run_one(folder, jwks, lines, layout, tls):
 
 
 def receive(folder):
-    number = 30_000 if QUICK else 80_000
+    number = 60_000 if QUICK else 120_000
     jwks, lines = signed_events(folder, number)
     tls = BenchTls(folder / "tls")
     print("| received, signed | CPU-us an event | one RSA check (openssl speed) | ratio | events/s |\n| --- | --- | --- | --- | --- |")
